@@ -1,0 +1,32 @@
+"""Who was measured, how: patients, modalities, outcomes, and where they are read from."""
+
+from consilience.cohort.bag import Bag, bag_of
+from consilience.cohort.cohort import Cohort
+from consilience.cohort.images import Images
+from consilience.cohort.modality import Modality
+from consilience.cohort.outcome import (
+    Binary,
+    Continuous,
+    EventBy,
+    Multiclass,
+    Outcome,
+    Survival,
+    Target,
+)
+from consilience.cohort.table import Table
+
+__all__ = [
+    "Bag",
+    "Binary",
+    "Cohort",
+    "Continuous",
+    "EventBy",
+    "Images",
+    "Modality",
+    "Multiclass",
+    "Outcome",
+    "Survival",
+    "Table",
+    "Target",
+    "bag_of",
+]

@@ -1,0 +1,215 @@
+"""The base of all fusion methods: it owns everything except the idea."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from sksurv.functions import StepFunction
+
+from consilience.cohort import Cohort
+from consilience.cohort.modality import FloatArray
+from consilience.cohort.outcome import OutcomeKind
+from consilience.errors import InputError, listing, suggestion
+from consilience.fusion.expert import measured_by_any
+from consilience.fusion.task import Classification, SurvivalTask, Y, task_of
+from consilience.metrics.scores import Scores
+
+
+@dataclass
+class FusionTags(Tags):
+    """scikit-learn's tags, and which kinds of outcome a method can learn."""
+
+    outcomes: frozenset[OutcomeKind] = field(default_factory=frozenset)
+
+
+_OUTCOMES: dict[str | None, frozenset[OutcomeKind]] = {
+    "classifier": frozenset({"binary", "multiclass"}),
+    "regressor": frozenset({"continuous"}),
+    None: frozenset({"survival"}),
+}
+
+
+def _classifies(method: Any) -> bool:
+    return isinstance(getattr(method, "task_", None), Classification) or (
+        not hasattr(method, "task_") and get_tags(method).estimator_type == "classifier"
+    )
+
+
+def _survives(method: Any) -> bool:
+    return isinstance(getattr(method, "task_", None), SurvivalTask) or (
+        not hasattr(method, "task_") and get_tags(method).estimator_type is None
+    )
+
+
+class Fusion(BaseEstimator):  # type: ignore[misc]
+    """A scikit-learn estimator whose ``X`` is a Cohort.
+
+    A subclass gives `_fit` and `_values`; checking, aligning, the prior for patients
+    with nothing measured, and the form of the prediction for each kind of outcome
+    are here. Patients are put in the order of their ids before fitting, so that the
+    order in which they come changes nothing.
+
+    Parameters
+    ----------
+    learner : estimator
+        Any scikit-learn classifier or regressor, or scikit-survival estimator; its
+        type says which outcomes the method learns.
+    modalities : sequence of str, optional
+        Which modalities to use; all by default.
+    encoders : mapping of str to Encoder or transformer, optional
+        How a modality becomes columns, where its kind's own encoder will not do. A
+        scikit-learn transformer is given the table as a DataFrame.
+
+    Attributes
+    ----------
+    modalities_ : list of str
+        The modalities used, in order.
+    task_ : Task
+        The kind of outcome, with the prior.
+    classes_ : ndarray
+        For classifiers.
+    unique_times_ : ndarray
+        For survival: the times at which curves are given.
+    n_features_in_ : int
+        Number of features over all modalities used.
+    """
+
+    def __init__(
+        self,
+        learner: Any,
+        *,
+        modalities: Sequence[str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.learner = learner
+        self.modalities = modalities
+        self.encoders = encoders
+
+    @abstractmethod
+    def _fit(self, cohort: Cohort, y: Y) -> None:
+        """Learn from patients of whom each has at least one of `modalities_`."""
+
+    @abstractmethod
+    def _values(self, cohort: Cohort) -> FloatArray:
+        """Return values (see `Task`) of patients who each have at least one modality."""
+
+    def fit(self, cohort: Cohort, y: Any) -> Self:
+        """Learn from a cohort.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            Any pattern of missing modalities; patients with none are left aside.
+        y : array-like of shape (n_patients,)
+            Classes, numbers, or a structured array (event, time).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If the cohort lacks a modality asked for, nobody is measured, or y does
+            not fit the learner.
+        """
+        check_cohort(cohort)
+        self.modalities_ = self._used(cohort)
+        self.task_, checked = task_of(y, self)
+        _check_length(cohort, checked)
+        self.n_features_in_ = cohort.only(self.modalities_).shape[1]
+        if isinstance(self.task_, Classification):
+            self.classes_ = self.task_.classes
+        if isinstance(self.task_, SurvivalTask):
+            self.unique_times_ = self.task_.times
+        informed = np.flatnonzero(measured_by_any(cohort, self.modalities_))
+        if not len(informed):
+            raise InputError("no patient was measured by any of the modalities.")
+        order = informed[np.argsort(cohort.index[informed].to_numpy(dtype=str), kind="stable")]
+        self._fit(cohort.only(self.modalities_)[order], checked[order])
+        return self
+
+    def informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        """Return which patients are told more than the prior: those with anything measured."""
+        check_is_fitted(self, "modalities_")
+        check_cohort(cohort)
+        return measured_by_any(cohort, self.modalities_)
+
+    def values(self, cohort: Cohort) -> FloatArray:
+        """Return the task's values, (n_patients, n_columns); the prior where nothing is measured."""
+        informed = self.informed(cohort)
+        values = np.tile(self.task_.prior, (len(cohort), 1))
+        if informed.any():
+            values[informed] = self._values(cohort[informed])
+        return values
+
+    def scores(self, cohort: Cohort) -> Scores:
+        """Return predictions in the form that metrics read."""
+        return self.task_.scores(self.values(cohort))
+
+    def predict(self, cohort: Cohort) -> Y:
+        """Return a class, a number, or a risk (expected time lost; higher is worse) a patient."""
+        return self.task_.decide(self.values(cohort))
+
+    @available_if(_classifies)
+    def predict_proba(self, cohort: Cohort) -> FloatArray:
+        """Return the probability of each class, (n_patients, n_classes)."""
+        return self.values(cohort)
+
+    @available_if(_survives)
+    def predict_survival_function(self, cohort: Cohort, return_array: bool = False) -> Any:
+        """Return survival curves: step functions, or (n_patients, n_times) at `unique_times_`."""
+        values = self.values(cohort)
+        if return_array:
+            return values
+        times = np.concatenate([[0.0], self.unique_times_])
+        return np.array([StepFunction(times, np.concatenate([[1.0], row])) for row in values])
+
+    def score(self, cohort: Cohort, y: Any) -> float:
+        """Return accuracy, R², or Harrell's concordance."""
+        values = self.values(cohort)
+        return self.task_.judge(self.task_.check(y), values)
+
+    def _used(self, cohort: Cohort) -> list[str]:
+        names = list(cohort.modalities if self.modalities is None else self.modalities)
+        if not names:
+            raise InputError(f"cohort {cohort.name!r} has no modality to learn from.")
+        for name in (*names, *(self.encoders or {})):
+            if name not in cohort.modalities:
+                raise InputError(
+                    f"cohort {cohort.name!r} has no modality {name!r}; it has "
+                    f"{listing(cohort.modalities, most=20)}.{suggestion(name, cohort.modalities)}"
+                )
+        return [name for name in names if cohort.has(name).any()]
+
+    def __sklearn_tags__(self) -> FusionTags:
+        own = super().__sklearn_tags__()
+        tags = FusionTags(**{item.name: getattr(own, item.name) for item in fields(own)})
+        learner = get_tags(self.learner)
+        tags.estimator_type = learner.estimator_type
+        tags.classifier_tags, tags.regressor_tags = learner.classifier_tags, learner.regressor_tags
+        tags.outcomes = _OUTCOMES.get(learner.estimator_type, frozenset())
+        tags.target_tags.required = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def check_cohort(cohort: Any) -> None:
+    """Refuse what is not a Cohort."""
+    if not isinstance(cohort, Cohort):
+        raise InputError(f"X must be a Cohort, not {type(cohort).__name__}.")
+
+
+def _check_length(cohort: Cohort, y: Y) -> None:
+    if len(y) != len(cohort):
+        raise InputError(f"y has {len(y)} entries for {len(cohort)} patients.")

@@ -1,0 +1,100 @@
+"""One learner a modality, and a learner that combines what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from consilience.cohort import Cohort
+from consilience.cohort.modality import FloatArray
+from consilience.fusion.base import Fusion
+from consilience.fusion.expert import Expert
+from consilience.fusion.out_of_fold import out_of_fold
+from consilience.fusion.task import Y
+
+
+class StackedFusion(Fusion):
+    """Stacked generalisation (Wolpert 1992) with one expert a modality.
+
+    The combiner learns from out-of-fold predictions on an additive scale (log odds,
+    number, complementary log-log of survival), so that an expert that remembers its
+    patients is not believed.
+
+    Missing modalities: an expert with nothing to see adds 0, which is the prior on
+    that scale, and an indicator column beside it tells the combiner.
+
+    Parameters
+    ----------
+    learner, modalities, encoders
+        See `Fusion`.
+    combiner : estimator, optional
+        By default ridge-penalised logistic, linear or Cox regression.
+    folds : int
+        Inner folds.
+    random_state : int, optional
+        Seed of the inner folds.
+
+    Attributes
+    ----------
+    experts_ : dict of str to Expert
+    combiner_ : estimator
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from consilience.cohort import synthetic_cohort
+    >>> from consilience.fusion import StackedFusion
+    >>> cohort, y = synthetic_cohort(200, seed=0)
+    >>> StackedFusion(LogisticRegression(), random_state=0).fit(cohort, y).predict(cohort).shape
+    (200,)
+
+    References
+    ----------
+    Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5, 241-259.
+    """
+
+    def __init__(
+        self,
+        learner: Any,
+        *,
+        modalities: Sequence[str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        combiner: Any = None,
+        folds: int = 5,
+        random_state: int | None = None,
+    ) -> None:
+        super().__init__(learner, modalities=modalities, encoders=encoders)
+        self.combiner = combiner
+        self.folds = folds
+        self.random_state = random_state
+
+    def _fit(self, cohort: Cohort, y: Y) -> None:
+        self.experts_ = {
+            name: Expert([name], self.learner, self.encoders or {}) for name in self.modalities_
+        }
+        unseen = {
+            name: out_of_fold(
+                expert, cohort, y, self.task_, folds=self.folds, seed=self.random_state
+            )
+            for name, expert in self.experts_.items()
+        }
+        self.partial_ = [name for name, (_, known) in unseen.items() if not known.all()]
+        combiner = self.task_.combiner() if self.combiner is None else clone(self.combiner)
+        self.combiner_ = self.task_.prepared(combiner).fit(self._columns(unseen), y)
+        for expert in self.experts_.values():
+            expert.fit(cohort, y, self.task_)
+
+    def _columns(self, opinions: Mapping[str, tuple[FloatArray, Any]]) -> FloatArray:
+        columns = [self.task_.features(values) * known[:, None] for values, known in opinions.values()]
+        columns += [opinions[name][1].astype(float)[:, None] for name in self.partial_]
+        return np.hstack(columns)
+
+    def _values(self, cohort: Cohort) -> FloatArray:
+        opinions = {
+            name: (expert.values(cohort, self.task_), expert.informed(cohort))
+            for name, expert in self.experts_.items()
+        }
+        return self.task_.ask(self.combiner_, self._columns(opinions))

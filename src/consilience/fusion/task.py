@@ -1,0 +1,329 @@
+"""What is learned: classes, a number, or survival. One object for all that differs between them.
+
+Every method works with a matrix of *values*, one row a patient: probabilities of the
+classes, the predicted number, or the survival curve on a grid of times. Averages of
+rows are again legal rows, so that fusion needs no case for the kind of outcome.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import get_tags
+from sklearn.utils.multiclass import type_of_target
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.metrics import concordance_index_censored
+from sksurv.nonparametric import kaplan_meier_estimator
+
+from consilience.cohort.outcome import SURVIVAL_DTYPE
+from consilience.errors import InputError
+from consilience.fusion.ranked import RankedSurvival
+from consilience.metrics.scores import FloatArray, Probabilities, Scores, SurvivalCurves, Values
+
+Y = npt.NDArray[Any]
+MOST_TIMES = 256  # a finer grid of times changes no risk beyond its second digit
+TINY = 1e-6
+
+
+class Task(ABC):
+    """What differs between kinds of outcome; `fit` reads it off the training outcome."""
+
+    @classmethod
+    @abstractmethod
+    def accepts(cls, y: Y, estimator_type: str | None) -> bool:
+        """Return whether this is the task of an outcome and a kind of learner."""
+
+    @abstractmethod
+    def fit(self, y: Y) -> Self:
+        """Read classes or times, and the prior, off the training outcome."""
+
+    prior: FloatArray  # (n_columns,): what is said of a patient with nothing measured
+
+    @abstractmethod
+    def check(self, y: Any) -> Y:
+        """Return y in the task's form.
+
+        Raises
+        ------
+        InputError
+            If it cannot be brought into it.
+        """
+
+    @abstractmethod
+    def learnable(self, y: Y) -> bool:
+        """Return whether a part of the outcome holds enough to fit a learner at all."""
+
+    @abstractmethod
+    def strata(self, y: Y) -> Y:
+        """Return what folds should hold equal shares of."""
+
+    def prepared(self, learner: Any) -> Any:
+        """Return a clone of a learner that can be asked for values."""
+        return clone(learner)
+
+    @abstractmethod
+    def ask(self, learner: Any, X: Any) -> FloatArray:
+        """Return a fitted learner's values, (n_patients, n_columns)."""
+
+    @abstractmethod
+    def scores(self, values: FloatArray) -> Scores:
+        """Return values as what metrics read."""
+
+    @abstractmethod
+    def decide(self, values: FloatArray) -> Y:
+        """Return what `predict` returns."""
+
+    @abstractmethod
+    def loss(self, y: Y, values: FloatArray) -> FloatArray:
+        """Return each patient's loss, (n_patients,), under a proper scoring rule."""
+
+    @abstractmethod
+    def features(self, values: FloatArray) -> FloatArray:
+        """Return values on a scale on which a linear model can add them up, 0 at the prior."""
+
+    @abstractmethod
+    def judge(self, y: Y, values: FloatArray) -> float:
+        """Return what scikit-learn's `score` means for this task."""
+
+    @abstractmethod
+    def combiner(self) -> Any:
+        """Return the learner that stacks by default."""
+
+    def folds(self, y: Y, n_splits: int, seed: int | None) -> list[tuple[Any, Any]]:
+        """Return stratified folds, fewer where the rarest stratum is smaller than n_splits."""
+        strata = self.strata(y)
+        rarest = int(np.unique(strata, return_counts=True)[1].min())
+        n = max(2, min(n_splits, rarest))
+        splitter = StratifiedKFold if rarest >= 2 else KFold
+        return list(splitter(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata))
+
+
+class Classification(Task):
+    """Two or more classes; values are probabilities, the loss is the log loss."""
+
+    classes: Y
+
+    @classmethod
+    def accepts(cls, y: Y, estimator_type: str | None) -> bool:
+        return y.dtype.names is None and estimator_type == "classifier"
+
+    def fit(self, y: Y) -> Self:
+        self.classes, counts = np.unique(y, return_counts=True)
+        if len(self.classes) < 2:
+            raise InputError(f"the outcome has one class ({self.classes[0]!r}) among these patients.")
+        self.prior = counts / counts.sum()
+        return self
+
+    def check(self, y: Any) -> Y:
+        labels = np.asarray(y)
+        if labels.ndim != 1 or type_of_target(labels) not in ("binary", "multiclass"):
+            raise InputError(
+                "a classifier needs one class a patient, "
+                f"but the outcome is {type_of_target(labels)} with shape {labels.shape}."
+            )
+        return labels
+
+    def learnable(self, y: Y) -> bool:
+        return len(np.unique(y)) > 1
+
+    def strata(self, y: Y) -> Y:
+        return y
+
+    def prepared(self, learner: Any) -> Any:
+        if hasattr(learner, "predict_proba"):
+            return clone(learner)
+        return CalibratedClassifierCV(clone(learner), cv=3, ensemble=False)
+
+    def ask(self, learner: Any, X: Any) -> FloatArray:
+        known = np.searchsorted(self.classes, learner.classes_)
+        values = np.zeros((X.shape[0], len(self.classes)))
+        values[:, known] = learner.predict_proba(X)
+        return values
+
+    def scores(self, values: FloatArray) -> Probabilities:
+        return Probabilities(values, self.classes)
+
+    def decide(self, values: FloatArray) -> Y:
+        return self.classes[values.argmax(axis=1)]
+
+    def loss(self, y: Y, values: FloatArray) -> FloatArray:
+        of_truth = values[np.arange(len(y)), np.searchsorted(self.classes, y)]
+        return -np.log(np.clip(of_truth, TINY, 1.0))
+
+    def features(self, values: FloatArray) -> FloatArray:
+        logs = np.log(np.clip(values, TINY, 1.0)) - np.log(self.prior)
+        return logs[:, 1:] - logs[:, :1]
+
+    def judge(self, y: Y, values: FloatArray) -> float:
+        return float(np.mean(self.decide(values) == y))
+
+    def combiner(self) -> LogisticRegression:
+        return LogisticRegression(max_iter=1000)
+
+
+class Regression(Task):
+    """A number; the loss is the squared error."""
+
+    @classmethod
+    def accepts(cls, y: Y, estimator_type: str | None) -> bool:
+        return y.dtype.names is None and estimator_type == "regressor"
+
+    def fit(self, y: Y) -> Self:
+        self.prior = np.array([y.mean()])
+        return self
+
+    def check(self, y: Any) -> Y:
+        try:
+            numbers = np.asarray(y, dtype=float)
+        except (TypeError, ValueError) as reason:
+            raise InputError(f"a regressor needs a number a patient ({reason}).") from reason
+        if numbers.ndim != 1 or not np.isfinite(numbers).all():
+            raise InputError("a regressor needs one finite number a patient.")
+        return numbers
+
+    def learnable(self, y: Y) -> bool:
+        return len(y) > 1
+
+    def strata(self, y: Y) -> Y:
+        return np.zeros(len(y), dtype=int)
+
+    def ask(self, learner: Any, X: Any) -> FloatArray:
+        return np.asarray(learner.predict(X), dtype=float).reshape(-1, 1)
+
+    def scores(self, values: FloatArray) -> Values:
+        return Values(values)
+
+    def decide(self, values: FloatArray) -> Y:
+        return values[:, 0]
+
+    def loss(self, y: Y, values: FloatArray) -> FloatArray:
+        return (y - values[:, 0]) ** 2
+
+    def features(self, values: FloatArray) -> FloatArray:
+        return values - self.prior
+
+    def judge(self, y: Y, values: FloatArray) -> float:
+        return float(1 - self.loss(y, values).sum() / ((y - y.mean()) ** 2).sum())
+
+    def combiner(self) -> Ridge:
+        return Ridge(alpha=1.0)
+
+
+class SurvivalTask(Task):
+    """Time to an event, right-censored; values are survival curves on the event times.
+
+    The loss is the negative right-censored log-likelihood of the interval in which
+    the event or the censoring fell, on ten intervals with equal shares of the events.
+    """
+
+    times: FloatArray
+    edges: FloatArray
+
+    @classmethod
+    def accepts(cls, y: Y, estimator_type: str | None) -> bool:
+        return y.dtype.names is not None
+
+    def fit(self, y: Y) -> Self:
+        if not y["event"].any():
+            raise InputError("no event was seen among these patients, so there is no survival to learn.")
+        seen = y["time"][y["event"]]
+        self.times = np.unique(seen)
+        if len(self.times) > MOST_TIMES:
+            grid = np.linspace(0, 1, MOST_TIMES)
+            self.times = np.unique(np.quantile(seen, grid, method="inverted_cdf"))
+        shares = np.linspace(0, 1, 11)[1:-1]
+        self.edges = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
+        time, survival = kaplan_meier_estimator(y["event"], y["time"])
+        self.prior = SurvivalCurves(survival[None, :], time).at(self.times)[0]
+        return self
+
+    def check(self, y: Any) -> Y:
+        given = np.asarray(y)
+        if given.dtype.names is None or len(given.dtype.names) != 2:
+            raise InputError("survival needs a structured array with the fields event and time.")
+        event, time = (given[name] for name in given.dtype.names)
+        if not (np.isfinite(time).all() and (time > 0).all()):
+            raise InputError("a survival time is not a positive number.")
+        checked = np.empty(len(given), dtype=SURVIVAL_DTYPE)
+        checked["event"], checked["time"] = event, time
+        return checked
+
+    def learnable(self, y: Y) -> bool:
+        return int(y["event"].sum()) > 1
+
+    def strata(self, y: Y) -> Y:
+        return y["event"].astype(int)
+
+    def prepared(self, learner: Any) -> Any:
+        if hasattr(learner, "predict_survival_function"):
+            own = clone(learner)
+            if "fit_baseline_model" in own.get_params(deep=False):
+                own.set_params(fit_baseline_model=True)
+            return own
+        return RankedSurvival(learner)
+
+    def ask(self, learner: Any, X: Any) -> FloatArray:
+        curves = learner.predict_survival_function(X)
+        if not len(curves):
+            return np.empty((0, len(self.times)))
+        values = np.vstack([curve.a * curve.y + curve.b for curve in curves])
+        return SurvivalCurves(np.clip(values, 0.0, 1.0), curves[0].x).at(self.times)
+
+    def scores(self, values: FloatArray) -> SurvivalCurves:
+        return SurvivalCurves(values, self.times)
+
+    def decide(self, values: FloatArray) -> Y:
+        return self.scores(values).risk
+
+    def loss(self, y: Y, values: FloatArray) -> FloatArray:
+        inner = self.scores(values).at(self.edges)
+        ends = np.zeros((len(y), 1))
+        survival = np.concatenate([1 + ends, inner, ends], axis=1)
+        patient, interval = np.arange(len(y)), np.searchsorted(self.edges, y["time"])
+        mass = survival[patient, interval] - survival[patient, interval + 1]
+        likelihood = np.where(y["event"], mass, survival[patient, interval])
+        return -np.log(np.clip(likelihood, TINY, 1.0))
+
+    def features(self, values: FloatArray) -> FloatArray:
+        middle = int(np.argmin(np.abs(self.prior - (1 + self.prior[-1]) / 2)))
+        return _cloglog(values[:, [middle]]) - _cloglog(self.prior[[middle]])
+
+    def judge(self, y: Y, values: FloatArray) -> float:
+        return float(concordance_index_censored(y["event"], y["time"], self.decide(values))[0])
+
+    def combiner(self) -> CoxPHSurvivalAnalysis:
+        return CoxPHSurvivalAnalysis(alpha=1.0)
+
+
+TASKS: tuple[type[Task], ...] = (SurvivalTask, Classification, Regression)
+
+
+def task_of(y: Any, estimator: Any) -> tuple[Task, Y]:
+    """Return the task of an outcome and an estimator, fitted, and the outcome in its form.
+
+    Raises
+    ------
+    InputError
+        If the estimator cannot learn such an outcome.
+    """
+    given = np.asarray(y)
+    kind = get_tags(estimator).estimator_type if isinstance(estimator, BaseEstimator) else None
+    for task in TASKS:
+        if task.accepts(given, kind):
+            checked = task().check(given)
+            return task().fit(checked), checked
+    raise InputError(
+        f"{type(estimator).__name__} is neither a classifier nor a regressor, and the outcome "
+        "is not survival: give a learner that fits the outcome."
+    )
+
+
+def _cloglog(survival: FloatArray) -> FloatArray:
+    return np.log(-np.log(np.clip(survival, 1e-4, 1 - 1e-4)))
