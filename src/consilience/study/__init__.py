@@ -1,0 +1,1 @@
+"""One run: declare, run, report, bundle."""
