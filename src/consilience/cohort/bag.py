@@ -66,7 +66,8 @@ class Bag(Modality):
         if (self._counts < 1).any():
             patient = self._index[int(np.argmax(self._counts < 1))]
             raise InputError(
-                f"bag: patient {patient!r} has no instance; leave a patient who was not measured out."
+                f"bag: patient {patient!r} has no instance; "
+                "leave a patient who was not measured out."
             )
         if self._counts.sum() != self._instances.shape[0]:
             raise InputError(
@@ -116,7 +117,8 @@ class Bag(Modality):
         return slice(stop - int(self._counts[row]), stop)
 
     def __repr__(self) -> str:
-        return f"Bag({len(self)} patients, {int(self.counts.sum())} instances, {self.n_features} features)"
+        instances = int(self.counts.sum())
+        return f"Bag({len(self)} patients, {instances} instances, {self.n_features} features)"
 
 
 def bag_of(patients: Mapping[str, FloatArray], **options: Any) -> Bag:

@@ -88,7 +88,9 @@ def _per_patient(spacing: Any, n: int) -> FloatArray | None:
         return None
     sizes = np.atleast_2d(np.asarray(spacing, dtype=float))
     if sizes.shape[0] not in (1, n):
-        raise InputError(f"images: {sizes.shape[0]} spacings for {n} patients; give one, or one each.")
+        raise InputError(
+            f"images: {sizes.shape[0]} spacings for {n} patients; give one, or one each."
+        )
     if not (sizes > 0).all():
         raise InputError("images: a spacing is not positive; give millimetres.")
     return np.broadcast_to(sizes, (n, sizes.shape[1]))

@@ -81,7 +81,9 @@ class Outcome(ABC):
 
     def _check_known(self, y: npt.NDArray[Any]) -> None:
         if len(y) < 2:
-            raise InputError(f"outcome {self.name!r} is known for {len(y)} patients; that is too few.")
+            raise InputError(
+                f"outcome {self.name!r} is known for {len(y)} patients; that is too few."
+            )
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,9 @@ class Survival(Outcome):
     def _check_known(self, y: npt.NDArray[Any]) -> None:
         super()._check_known(y)
         if not y["event"].any():
-            raise InputError(f"outcome {self.name!r}: no event was seen, so there is no survival to learn.")
+            raise InputError(
+                f"outcome {self.name!r}: no event was seen, so there is no survival to learn."
+            )
 
 
 @dataclass(frozen=True)
@@ -276,7 +280,8 @@ class EventBy(Outcome):
         super()._check_known(y)
         if len(np.unique(y)) < 2:
             raise InputError(
-                f"outcome {self.name!r} is the same for all {len(y)} patients who were followed long enough."
+                f"outcome {self.name!r} is the same for all {len(y)} patients "
+                "who were followed long enough."
             )
 
 
@@ -307,7 +312,8 @@ def _numbers(values: pd.Series, name: str) -> pd.Series:
     wrong = values[numbers.isna() & values.notna()]
     if len(wrong):
         raise InputError(
-            f"{name!r} holds {wrong.iloc[0]!r} for patient {wrong.index[0]!r} where a number is due."
+            f"{name!r} holds {wrong.iloc[0]!r} for patient {wrong.index[0]!r} "
+            "where a number is due."
         )
     infinite = numbers.index[np.isinf(numbers.to_numpy(dtype=float))]
     if len(infinite):

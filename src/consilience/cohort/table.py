@@ -200,9 +200,7 @@ def kind_of(values: pd.Series) -> Kind:
     return "count" if whole else "continuous"
 
 
-def _source_of(
-    frame: pd.DataFrame, kinds: dict[str, Kind], units: dict[str, str]
-) -> TableSource:
+def _source_of(frame: pd.DataFrame, kinds: dict[str, Kind], units: dict[str, str]) -> TableSource:
     index = patient_index(frame.index, "table")
     frame = frame.set_axis(frame.columns.astype(str), axis=1)
     _check_features(frame, kinds, units)

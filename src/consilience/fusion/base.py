@@ -145,7 +145,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         return measured_by_any(cohort, self.modalities_)
 
     def values(self, cohort: Cohort) -> FloatArray:
-        """Return the task's values, (n_patients, n_columns); the prior where nothing is measured."""
+        """Return the task's values, (n_patients, n_columns): the prior where nothing is known."""
         informed = self.informed(cohort)
         values = np.tile(self.task_.prior, (len(cohort), 1))
         if informed.any():

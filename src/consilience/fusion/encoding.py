@@ -61,7 +61,7 @@ class Standardised(Encoder):
 
 
 class TableEncoder(Standardised):
-    """Numbers standardised, categories as one column a level; a level not seen in training is none."""
+    """Numbers standardised, categories as one column a level; an unseen level is none of them."""
 
     def fit(self, modality: Table, y: Any = None) -> Self:
         """Learn means, scales and levels."""
@@ -69,7 +69,9 @@ class TableEncoder(Standardised):
         self._fit_numbers(modality, list(self.numeric_))
         text = modality.categorical
         self.levels_ = {name: sorted(text[name].dropna().unique()) for name in text.columns}
-        self.names_ += [f"{name} = {level}" for name in text.columns for level in self.levels_[name]]
+        self.names_ += [
+            f"{name} = {level}" for name in text.columns for level in self.levels_[name]
+        ]
         return self
 
     def encode(self, modality: Table, patients: Positions) -> FloatArray:
@@ -229,9 +231,7 @@ def _moments(
 
 
 def _bag_summary(instances: FloatArray) -> FloatArray:
-    return np.concatenate(
-        [instances.mean(axis=0), instances.std(axis=0), [np.log(len(instances))]]
-    )
+    return np.concatenate([instances.mean(axis=0), instances.std(axis=0), [np.log(len(instances))]])
 
 
 def _one_hot(values: pd.Series, levels: list[str]) -> FloatArray:
@@ -245,7 +245,9 @@ def _check_features(table: Table, numeric: list[str], text: list[str]) -> None:
             f"the table lacks {len(absent)} of the features it was fitted on: "
             f"{listing(sorted(absent), most=3)}."
         )
-    changed = set(text) & set(table.numeric_features) | set(numeric) & set(table.categorical_features)
+    changed = set(text) & set(table.numeric_features) | set(numeric) & set(
+        table.categorical_features
+    )
     if changed:
         raise InputError(
             f"feature {listing(sorted(changed), most=3)} held "

@@ -88,7 +88,9 @@ class StackedFusion(Fusion):
             expert.fit(cohort, y, self.task_)
 
     def _columns(self, opinions: Mapping[str, tuple[FloatArray, Any]]) -> FloatArray:
-        columns = [self.task_.features(values) * known[:, None] for values, known in opinions.values()]
+        columns = [
+            self.task_.features(values) * known[:, None] for values, known in opinions.values()
+        ]
         columns += [opinions[name][1].astype(float)[:, None] for name in self.partial_]
         return np.hstack(columns)
 

@@ -117,7 +117,9 @@ class Classification(Task):
     def fit(self, y: Y) -> Self:
         self.classes, counts = np.unique(y, return_counts=True)
         if len(self.classes) < 2:
-            raise InputError(f"the outcome has one class ({self.classes[0]!r}) among these patients.")
+            raise InputError(
+                f"the outcome has one class ({self.classes[0]!r}) among these patients."
+            )
         self.prior = counts / counts.sum()
         return self
 
@@ -232,7 +234,9 @@ class SurvivalTask(Task):
 
     def fit(self, y: Y) -> Self:
         if not y["event"].any():
-            raise InputError("no event was seen among these patients, so there is no survival to learn.")
+            raise InputError(
+                "no event was seen among these patients, so there is no survival to learn."
+            )
         seen = y["time"][y["event"]]
         self.times = np.unique(seen)
         if len(self.times) > MOST_TIMES:

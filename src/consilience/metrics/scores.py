@@ -112,7 +112,7 @@ class SurvivalCurves(Scores):
         return float(self.times[-1]) - before @ widths
 
     def at(self, times: Sequence[float] | FloatArray) -> FloatArray:
-        """Return survival at any times, (n_patients, len(times)): 1 before the first, then steps."""
+        """Return survival at any times, (n_patients, n_times): steps, 1 before the first."""
         place = np.searchsorted(self.times, np.asarray(times, dtype=float), side="right")
         padded = np.concatenate([np.ones((len(self.values), 1)), self.values], axis=1)
         return padded[:, place]
