@@ -139,6 +139,27 @@ class Cohort:
         parts[name] = (modality, _rows_of(name, modality, self.index))
         return Cohort._of(self, self._patients, parts)
 
+    def assigned(self, name: str, modality: Modality, positions: Positions) -> Cohort:
+        """Return the cohort in which patient i has row `positions[i]` of a modality, -1 for none.
+
+        For questions of the form "what if": measurements shuffled among patients, or
+        taken away. The modality's own index is not consulted.
+
+        Raises
+        ------
+        InputError
+            If the positions are not one a patient, or point outside the modality.
+        """
+        rows = np.asarray(positions, dtype=np.intp)
+        if rows.shape != (len(self),) or ((rows < -1) | (rows >= len(modality))).any():
+            raise InputError(
+                f"modality {name!r}: give one position below {len(modality)}, or -1, for each of "
+                f"{len(self)} patients."
+            )
+        parts = {n: (self._modalities[n], self._rows[n]) for n in self._modalities}
+        parts[self._known(name)] = (modality, rows)
+        return Cohort._of(self, self._patients, parts)
+
     def __getitem__(self, key: Any) -> Cohort:
         """Return the patients at these positions, under this mask or in this slice."""
         rows = _positions(key, len(self))

@@ -183,6 +183,22 @@ class Table(Modality):
         categorical = self.categorical.set_axis(self.index, axis=0)
         return pd.concat([numeric, categorical], axis=1)[list(self.features)]
 
+    def replaced(self, blocks: Blocks) -> Table:
+        """Return a table of the same patients, features, kinds and units with other values.
+
+        Raises
+        ------
+        InputError
+            If the values have another shape.
+        """
+        given = (blocks.numeric.shape, blocks.categorical.shape)
+        due = tuple((len(self), len(f)) for f in (self.numeric_features, self.categorical_features))
+        if given != due:
+            raise InputError(f"table: values of shapes {given} cannot replace those of {due}.")
+        return Table.from_source(
+            TableSource(self.index, self.kinds, self.units, partial(_itself, blocks))
+        )
+
     def __repr__(self) -> str:
         return f"Table({len(self)} patients, {self.n_features} features)"
 
