@@ -13,6 +13,7 @@ from consilience.cohort.outcome import (
     Survival,
     Target,
 )
+from consilience.cohort.synthetic import Synthetic, Truth, synthetic_cohort, synthetic_truth
 from consilience.cohort.table import Table
 
 __all__ = [
@@ -26,7 +27,11 @@ __all__ = [
     "Multiclass",
     "Outcome",
     "Survival",
+    "Synthetic",
     "Table",
     "Target",
+    "Truth",
     "bag_of",
+    "synthetic_cohort",
+    "synthetic_truth",
 ]
