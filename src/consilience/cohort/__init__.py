@@ -2,6 +2,7 @@
 
 from consilience.cohort.bag import Bag, bag_of
 from consilience.cohort.cohort import Cohort
+from consilience.cohort.embedded import embedded_cohorts, tcga_acc
 from consilience.cohort.images import Images
 from consilience.cohort.modality import Modality
 from consilience.cohort.outcome import (
@@ -32,6 +33,8 @@ __all__ = [
     "Target",
     "Truth",
     "bag_of",
+    "embedded_cohorts",
     "synthetic_cohort",
     "synthetic_truth",
+    "tcga_acc",
 ]
