@@ -1,0 +1,81 @@
+"""The colours of a report: light, dark and print from one drawing.
+
+Figures are drawn in stand-in colours; the page's style sheet says what they are.
+The series are Okabe and Ito's colour-blind-safe hues, darkened or lightened until
+lines and text reach WCAG AA on the paper they stand on.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+LIGHT = MappingProxyType(
+    {
+        "paper": "#ffffff",
+        "panel": "#f4f6f8",
+        "ink": "#1b1f24",
+        "muted": "#57606a",
+        "rule": "#d0d7de",
+        "link": "#0b5cad",
+        "series1": "#0072b2",
+        "series2": "#b84a00",
+        "series3": "#007a5a",
+        "series4": "#9c4a8b",
+        "series5": "#806000",
+        "series6": "#3b3b3b",
+        "good": "#00664b",
+        "warning": "#7a5200",
+        "bad": "#a63c06",
+    }
+)
+
+DARK = MappingProxyType(
+    {
+        "paper": "#11161c",
+        "panel": "#1a2129",
+        "ink": "#e8edf2",
+        "muted": "#a3afbb",
+        "rule": "#3a444f",
+        "link": "#7cc0f5",
+        "series1": "#56b4e9",
+        "series2": "#f08a3c",
+        "series3": "#35c79a",
+        "series4": "#e295c8",
+        "series5": "#e6cf3c",
+        "series6": "#f2f2f2",
+        "good": "#4fd0a5",
+        "warning": "#e8b94a",
+        "bad": "#ff9a66",
+    }
+)
+
+SERIES = ("series1", "series2", "series3", "series4", "series5", "series6")
+TEXT = ("ink", "muted", "link", "good", "warning", "bad")
+"""Colours that text is set in, on `paper` and on `panel`."""
+
+_STAND_INS = MappingProxyType({name: f"#fe01{place:02x}" for place, name in enumerate(LIGHT)})
+_NAMES = MappingProxyType({colour: name for name, colour in _STAND_INS.items()})
+
+
+def stand_in(name: str) -> str:
+    """Return the colour to draw in for a colour of the theme."""
+    return _STAND_INS[name]
+
+
+def themed(svg: str) -> str:
+    """Return a drawing with its stand-ins replaced by the page's variables."""
+    return re.sub(r"#fe01[0-9a-f]{2}", lambda found: f"var(--{_NAMES[found[0]]})", svg)
+
+
+def variables() -> str:
+    """Return the style sheet's variables for light, dark and print."""
+    light, dark = (_block(colours) for colours in (LIGHT, DARK))
+    return (
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    )
+
+
+def _block(colours: MappingProxyType[str, str]) -> str:
+    return " ".join(f"--{name}: {colour};" for name, colour in colours.items())

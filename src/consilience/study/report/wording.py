@@ -1,0 +1,89 @@
+"""Numbers and names as a reader wants them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from consilience.study.finding import CandidateFinding, Estimate, Finding
+
+UNDEFINED = "not defined"
+
+
+def number(value: float | None) -> str:
+    """Return a number with about three digits behind what matters."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    size = abs(value)
+    if 0 < size < 0.0005:
+        return _minus(f"{value:.1g}")
+    decimals = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    return _minus(f"{value:,.{decimals}f}")
+
+
+def signed(value: float | None) -> str:
+    """Return a difference, its sign always shown."""
+    text = number(value)
+    return f"+{text}" if value is not None and math.isfinite(value) and value > 0 else text
+
+
+def with_interval(estimate: Estimate | None, *, difference: bool = False) -> str:
+    """Return '0.712 (0.650 to 0.770)', or the number alone where it has no interval."""
+    if estimate is None or not _known(estimate.estimate):
+        return UNDEFINED
+    write = signed if difference else number
+    middle = write(estimate.estimate)
+    if not (_known(estimate.low) and _known(estimate.high)):
+        return f"{middle} (no interval)"
+    return f"{middle} ({write(estimate.low)} to {write(estimate.high)})"
+
+
+def count(value: int | None) -> str:
+    """Return a count with thousands set apart, or a dash."""
+    return "–" if value is None else f"{value:,}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value as journals print it."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percentage."""
+    return f"{100 * share:.0f}%"
+
+
+def plain(name: object) -> str:
+    """Return a name on one line, without characters that no page can show."""
+    kept = (" " if character.isspace() else character for character in str(name))
+    return " ".join("".join(c for c in kept if unicodedata.category(c) != "Cc").split())
+
+
+def duration(seconds: float) -> str:
+    """Return a time as '1 h 5 min', '3 min 4 s' or '12 s'."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+
+
+def subject(finding: Finding) -> CandidateFinding | None:
+    """Return the candidate that the verdict is about: the best fused, else the best single."""
+    for name in (finding.verdict.best_fused, finding.verdict.best_single):
+        for candidate in finding.candidates:
+            if candidate.name == name:
+                return candidate
+    return None
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _minus(text: str) -> str:
+    """Return a number with a real minus sign, and no minus before zero."""
+    if text.startswith("-") and not text.strip("-0.,"):
+        text = text[1:]
+    return text.replace("-", "−", 1) if text.startswith("-") else text
