@@ -30,11 +30,13 @@ class Target:
         array with fields ``event`` (bool) and ``time`` (float).
     left_out : DataFrame
         The other patients: columns patient, source, reason.
+    kind : {"binary", "multiclass", "continuous", "survival"}
     """
 
     cohort: Cohort
     y: npt.NDArray[Any]
     left_out: pd.DataFrame
+    kind: OutcomeKind
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Outcome(ABC):
             }
         )
         self._check_known(y[known])
-        return Target(cohort[known], y[known], left_out)
+        return Target(cohort[known], y[known], left_out, self.kind)
 
     def _check_known(self, y: npt.NDArray[Any]) -> None:
         if len(y) < 2:

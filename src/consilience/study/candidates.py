@@ -1,0 +1,115 @@
+"""What is compared: every single modality, the late mean, and what the user adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.base import BaseEstimator, clone
+
+from consilience.cohort import Cohort, Outcome
+from consilience.errors import InputError, listing
+from consilience.fusion import EarlyFusion, LateFusion, SingleModality, StackedFusion
+from consilience.study.finding import Role
+from consilience.study.learners import ridge
+from consilience.study.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A named estimator on cohorts.
+
+    Parameters
+    ----------
+    name : str
+        Unique within the study; it names files.
+    estimator : estimator
+        Takes a Cohort as X; never fitted itself, only clones are.
+    role : {"fused", "single", "leave one out"}
+        What it is compared as.
+    """
+
+    name: str
+    estimator: Any
+    role: Role = "fused"
+
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities it is restricted to, empty if it uses all."""
+        return list(getattr(self.estimator, "modalities", None) or ())
+
+
+def default_learner(outcome: Outcome, protocol: Protocol) -> BaseEstimator:
+    """Return the ridge-penalised linear learner of an outcome, tuned on inner folds."""
+    return ridge(outcome.kind).tuned(folds=protocol.inner_folds, seed=protocol.seed)
+
+
+def baselines(cohort: Cohort, outcome: Outcome, protocol: Protocol) -> list[Candidate]:
+    """Return what is always there: each modality alone, and the late mean of all."""
+    learner = default_learner(outcome, protocol)
+    singles = [
+        Candidate(f"{name} alone", SingleModality(learner, modality=name), "single")
+        for name in cohort.modalities
+    ]
+    return [*singles, Candidate("late mean", LateFusion(learner))]
+
+
+def usual_fusions(outcome: Outcome, protocol: Protocol) -> list[Candidate]:
+    """Return early, validated late and stacked fusion with the default learner."""
+    learner, folds = default_learner(outcome, protocol), protocol.inner_folds
+    return [
+        Candidate("early", EarlyFusion(learner)),
+        Candidate("late weighted", LateFusion(learner, weights="validated", folds=folds)),
+        Candidate("stacked", StackedFusion(learner, folds=folds)),
+    ]
+
+
+def all_candidates(
+    cohort: Cohort, outcome: Outcome, protocol: Protocol, own: Iterable[Candidate] | None
+) -> list[Candidate]:
+    """Return baselines and the user's candidates (the usual fusions if there are none).
+
+    Raises
+    ------
+    InputError
+        If two candidates share a name, or the primary one is not among the fused.
+    """
+    usual = usual_fusions(outcome, protocol) if len(cohort.modalities) > 1 else []
+    found = [*baselines(cohort, outcome, protocol), *(usual if own is None else own)]
+    names = [candidate.name for candidate in found]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"candidates: {listing(repeated)} is the name of two candidates.")
+    fused = [candidate.name for candidate in found if candidate.role == "fused"]
+    if protocol.primary is not None and protocol.primary not in fused:
+        raise InputError(
+            f"primary: {protocol.primary!r} is no fused candidate; there are {listing(fused, most=20)}."
+        )
+    return found
+
+
+def without_one(candidate: Candidate, modalities: Sequence[str]) -> list[Candidate]:
+    """Return the candidate without each modality in turn, for "what does it add"."""
+    used = candidate.modalities or list(modalities)
+    variants = []
+    for left in used if len(used) > 1 else []:
+        rest = [name for name in used if name != left]
+        estimator = clone(candidate.estimator).set_params(modalities=rest)
+        variants.append(Candidate(f"{candidate.name} without {left}", estimator, "leave one out"))
+    return variants
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Return a clone in which every `random_state`, however deep, is set from one seed.
+
+    A seed already set is kept: the user meant it.
+    """
+    own = clone(estimator)
+    params = own.get_params(deep=True)
+    free = {key: seed for key, value in params.items() if _is_seed(key) and value is None}
+    return own.set_params(**free)
+
+
+def _is_seed(key: str) -> bool:
+    return key.rpartition("__")[2] == "random_state"

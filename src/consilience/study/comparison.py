@@ -1,0 +1,197 @@
+"""Candidates side by side: scores with intervals, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from consilience.cohort import Target
+from consilience.metrics import (
+    Metric,
+    bootstrap,
+    holm,
+    metrics_for,
+    nadeau_bengio,
+    paired_bootstrap,
+)
+from consilience.study.evaluation import Evaluation
+from consilience.study.finding import CandidateFinding, Difference, Estimate
+from consilience.study.protocol import Fold, Protocol
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Compares evaluations on the same patients and folds.
+
+    Attributes
+    ----------
+    target : Target
+    folds : sequence of Fold
+    protocol : Protocol
+    metric : Metric
+        The primary one.
+    """
+
+    target: Target
+    folds: Sequence[Fold]
+    protocol: Protocol
+    metric: Metric
+
+    def estimate(self, evaluation: Evaluation, metric: Metric, rows: Any = slice(None)) -> Estimate:
+        """Return a metric with the interval of a patient-level bootstrap."""
+        interval = bootstrap(
+            metric,
+            self.target.y[rows],
+            [scores.take(rows) for scores in evaluation.scores],
+            n=self.protocol.bootstrap,
+            level=self.protocol.level,
+            seed=self.protocol.seed,
+        )
+        return Estimate(
+            estimate=_number(interval.estimate),
+            low=_number(interval.low),
+            high=_number(interval.high),
+        )
+
+    def difference(self, ours: Evaluation, theirs: Evaluation) -> Difference:
+        """Return by how much one evaluation is better than another; positive is better.
+
+        The estimate is the difference of the two estimates. The interval and the
+        p-value come from the Nadeau-Bengio corrected variance over folds, which
+        counts that training sets overlap; where the metric is not defined on most
+        folds they come from the patient bootstrap, which holds the models fixed.
+        """
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        paired = paired_bootstrap(
+            self.metric,
+            self.target.y,
+            ours.scores,
+            theirs.scores,
+            n=self.protocol.bootstrap,
+            level=self.protocol.level,
+            seed=self.protocol.seed,
+        )
+        ends = sorted((sign * paired.low, sign * paired.high))
+        estimate = sign * paired.estimate
+        low, high, p_value = self._over_folds(ours, theirs, estimate, sign) or (
+            *ends,
+            paired.p_value,
+        )
+        return Difference(
+            estimate=_number(estimate),
+            low=_number(low),
+            high=_number(high),
+            p_value=_number(p_value),
+            bootstrap_low=_number(ends[0]),
+            bootstrap_high=_number(ends[1]),
+        )
+
+    def _over_folds(
+        self, ours: Evaluation, theirs: Evaluation, estimate: float, sign: float
+    ) -> tuple[float, float, float] | None:
+        """Return interval and p-value from the corrected variance over folds, if it is defined."""
+        y, metric = self.target.y, self.metric
+        per_fold = ours.by_fold(metric, y, self.folds) - theirs.by_fold(metric, y, self.folds)
+        known = per_fold[np.isfinite(per_fold)] * sign
+        if len(known) < max(3, len(per_fold) / 2):
+            return None
+        n_test = float(np.mean([len(fold.test) for fold in self.folds]))
+        n_train = float(np.mean([len(fold.train) for fold in self.folds]))
+        over = nadeau_bengio(known, n_train, n_test, level=self.protocol.level)
+        half = (over.high - over.low) / 2
+        freedom = len(known) - 1
+        if half == 0:
+            return estimate, estimate, 1.0 if estimate == 0 else 0.0
+        error = half / stats.t.ppf((1 + self.protocol.level) / 2, freedom)
+        p_value = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
+        return estimate - half, estimate + half, p_value
+
+    def findings(self, evaluations: Sequence[Evaluation]) -> list[CandidateFinding]:
+        """Return every candidate's scores and its difference to the best single modality."""
+        best = best_of(evaluations, "single", self)
+        found = [self._finding(evaluation, best) for evaluation in evaluations]
+        return _adjusted(found, self.protocol.primary)
+
+    def _finding(self, evaluation: Evaluation, best: Evaluation | None) -> CandidateFinding:
+        candidate = evaluation.candidate
+        used = candidate.modalities or list(self.target.cohort.modalities)
+        known = evaluation.failed is None
+        main = self.estimate(evaluation, self.metric) if known else Estimate(estimate=None)
+        compared = known and best is not None and candidate.name != best.candidate.name
+        return CandidateFinding(
+            name=candidate.name,
+            role=candidate.role,
+            modalities=used,
+            metric=self.metric.name,
+            estimate=main.estimate,
+            low=main.low,
+            high=main.high,
+            difference_to_best_single=self.difference(evaluation, best)
+            if compared and best is not None
+            else None,
+            others=self._others(evaluation) if known else {},
+            informed=int(evaluation.informed.sum()),
+            among_informed=self._among_informed(evaluation) if known else None,
+            failed=evaluation.failed,
+            settings=evaluation.settings,
+        )
+
+    def _others(self, evaluation: Evaluation) -> dict[str, Estimate]:
+        kind = metrics_for_target(self.target)
+        return {
+            metric.name: self.estimate(evaluation, metric)
+            for metric in kind
+            if metric.name != self.metric.name
+        }
+
+    def _among_informed(self, evaluation: Evaluation) -> Estimate | None:
+        """Return the metric on the patients it knew something of, where some it did not."""
+        rows = np.flatnonzero(evaluation.informed)
+        if len(rows) == len(self.target.y) or len(rows) < 2:
+            return None
+        return self.estimate(evaluation, self.metric, rows)
+
+
+def metrics_for_target(target: Target) -> tuple[Metric, ...]:
+    """Return the metrics of a target's kind of outcome, the primary one first."""
+    return metrics_for(target.kind)
+
+
+def best_of(
+    evaluations: Sequence[Evaluation], role: str, comparison: Comparison
+) -> Evaluation | None:
+    """Return the evaluation of a role with the best estimate, or None if all failed."""
+    known = [e for e in evaluations if e.candidate.role == role and e.failed is None]
+    y, metric = comparison.target.y, comparison.metric
+    sign = 1.0 if metric.higher_is_better else -1.0
+
+    def quality(evaluation: Evaluation) -> float:
+        value = float(np.mean([metric(y, scores) for scores in evaluation.scores]))
+        return sign * value if np.isfinite(value) else -np.inf
+
+    return max(known, key=quality) if known else None
+
+
+def _adjusted(found: list[CandidateFinding], primary: str | None) -> list[CandidateFinding]:
+    """Return findings with Holm's p-values over the fused candidates (none for a primary one)."""
+    fused = [c for c in found if c.role == "fused" and c.difference_to_best_single is not None]
+    raw = [c.difference_to_best_single.p_value for c in fused if c.difference_to_best_single]
+    known = [p if p is not None else 1.0 for p in raw]
+    corrected = dict(zip([c.name for c in fused], holm(known) if known else [], strict=True))
+    if primary in corrected:
+        corrected[primary] = known[[c.name for c in fused].index(str(primary))]
+    return [_with_p(c, corrected[c.name]) if c.name in corrected else c for c in found]
+
+
+def _with_p(found: CandidateFinding, p_value: float) -> CandidateFinding:
+    assert found.difference_to_best_single is not None
+    difference = found.difference_to_best_single.model_copy(update={"p_adjusted": float(p_value)})
+    return found.model_copy(update={"difference_to_best_single": difference})
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

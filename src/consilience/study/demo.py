@@ -1,0 +1,17 @@
+"""The study that `consilience demo` runs."""
+
+from __future__ import annotations
+
+from consilience.cohort import Survival, open_cohort
+from consilience.study.protocol import Protocol
+from consilience.study.study import Study
+
+
+def demo_study() -> Study:
+    """Return a survival study on the embedded cohort, all sources, all four methods."""
+    return Study(
+        open_cohort("tcga-acc"),
+        Survival("vital_status", "days", positive=1),
+        protocol=Protocol(folds=5, repeats=2, permutations=3),
+        title="Survival in adrenocortical carcinoma",
+    )

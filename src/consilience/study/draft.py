@@ -1,0 +1,164 @@
+"""A first `study.toml` for a cohort: commented, and one that runs as it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from consilience.cohort import (
+    Binary,
+    Cohort,
+    Continuous,
+    EventBy,
+    Multiclass,
+    Outcome,
+    Survival,
+    open_cohort,
+)
+from consilience.errors import InputError
+from consilience.study.protocol import strata_of
+
+MOST_CLASSES = 12
+USUAL_GROUPS = ("sex", "gender", "age", "age_at_diagnosis", "race", "ethnicity", "site", "hospital")
+
+
+def draft(
+    cohort: str, outcome: str, *, time: str | None, by: float | None, out: Path, force: bool
+) -> None:
+    """Write a study file for a cohort and an outcome.
+
+    Raises
+    ------
+    InputError
+        If the file exists, or the outcome cannot be read from the cohort.
+    """
+    if out.exists() and not force:
+        raise InputError(f"{out} exists; --force writes over it.")
+    if by is not None and time is None:
+        raise InputError("--by needs --time, the column that says when.")
+    opened = open_cohort(cohort)
+    target = _outcome(opened, outcome, time, by)
+    text = _text(cohort, opened, target, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+
+
+def usual_groups(patients: pd.DataFrame, outcome: Outcome) -> list[str]:
+    """Return the columns that groups are usually reported of, as far as they are there."""
+    known = {str(name).lower(): str(name) for name in patients.columns}
+    return [known[name] for name in USUAL_GROUPS if name in known and known[name] not in outcome.columns]
+
+
+def _outcome(cohort: Cohort, column: str, time: str | None, by: float | None) -> Outcome:
+    """Return the outcome that the column's values suggest."""
+    if time is not None:
+        return Survival(column, time) if by is None else EventBy(column, time, by)
+    patients = cohort.patients
+    values = patients[column].dropna() if column in patients.columns else pd.Series(dtype=object)
+    if values.nunique() == 2:
+        return Binary(column)
+    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_CLASSES:
+        return Continuous(column)
+    return Multiclass(column)
+
+
+def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
+    target = outcome.of(cohort)
+    rarest = int(np.unique(strata_of(target.y), return_counts=True)[1].min())
+    folds = max(2, min(5, rarest))
+    groups = usual_groups(cohort.patients, outcome)
+    spare = [c for c in cohort.patients.columns if c not in outcome.columns]
+    folder = Path(name)
+    place = str(folder.resolve()) if folder.is_dir() else name
+    if folder.is_dir() and folder.resolve().is_relative_to(out.resolve().parent):
+        place = str(folder.resolve().relative_to(out.resolve().parent))
+    return "\n".join(
+        [
+            f"# A study of {outcome.name!r} in {cohort.name!r}: {len(target.y)} patients analysed, "
+            f"{len(target.left_out)} left out.",
+            "# Run it with: consilience study run <this file> --out results --jobs 2",
+            "",
+            "# A cohort's folder (relative to this file), or the name of an embedded cohort.",
+            f"cohort = {_toml(place)}",
+            f"title = {_toml(f'{outcome.name} in {cohort.name}')}",
+            "",
+            *_outcome_lines(outcome),
+            "",
+            "[sources]",
+            "# Modalities that take part; all of the cohort's if this line is left out.",
+            f"modalities = {_toml(list(cohort.modalities))}",
+            "# Columns of the patients to use as one source more. Take none that was known only",
+            f"# after the time of prediction. There are: {', '.join(map(str, spare)) or 'none'}",
+            "patient_columns = []",
+            "",
+            *_protocol_lines(folds, groups, outcome),
+            "",
+            *_CANDIDATES,
+        ]
+    )
+
+
+def _outcome_lines(outcome: Outcome) -> list[str]:
+    lines = ["[outcome]", "# binary | multiclass | continuous | survival | event by"]
+    by = getattr(outcome, "by", None)
+    lines.append(f"kind = {_toml('event by' if by is not None else outcome.kind)}")
+    lines.append(f"column = {_toml(outcome.columns[0])}")
+    if len(outcome.columns) > 1:
+        lines += [f"time = {_toml(outcome.columns[1])}", "unit = \"days\""]
+    if by is not None:
+        lines.append(f"by = {by:g}")
+    if outcome.kind in ("binary", "survival"):
+        lines.append('# positive = "yes"   # the value that counts as the event; guessed if left out')
+    return lines
+
+
+def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str]:
+    lines = [
+        "[protocol]",
+        "folds = " + str(folds) + "          # outer folds, stratified",
+        "repeats = 3        # drawn anew so often",
+        "inner_folds = 3    # on which learners choose their settings",
+        "seed = 0           # one seed reproduces every number",
+        "bootstrap = 2000   # resamples of patients for intervals",
+        "permutations = 5   # fits on a shuffled outcome, which must score as chance",
+        f"subgroups = {_toml(groups)}",
+        '# group = "family"       # patients who share a value stay together',
+        '# leave_out = "site"     # each site in turn is the test set',
+        '# primary = "late mean"  # declare beforehand what the verdict is about',
+    ]
+    if outcome.kind == "survival":
+        lines.append("# horizon = 1825         # time at which calibration is judged")
+    return lines
+
+
+_CANDIDATES = [
+    "# Each modality alone and the late mean are always compared. Methods: EarlyFusion,",
+    "# LateFusion, StackedFusion. Learners: ridge, elastic_net, random_forest,",
+    "# gradient_boosting; `tune` replaces the grid a learner chooses from.",
+    "[[candidates]]",
+    'name = "early"',
+    'method = "EarlyFusion"',
+    'learner = "ridge"',
+    "",
+    "[[candidates]]",
+    'name = "late weighted"',
+    'method = "LateFusion"',
+    'learner = "ridge"',
+    'options = { weights = "validated", folds = 3 }',
+    "",
+    "[[candidates]]",
+    'name = "stacked"',
+    'method = "StackedFusion"',
+    'learner = "ridge"',
+    "options = { folds = 3 }",
+    "",
+]
+
+
+def _toml(value: Any) -> str:
+    """Return text or a list of texts as TOML; JSON's strings are TOML's basic strings."""
+    return json.dumps(value, ensure_ascii=False)

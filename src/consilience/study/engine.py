@@ -1,0 +1,84 @@
+"""Where jobs run: one core, several, or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, TypeAlias
+
+from joblib import Parallel, delayed, parallel_config
+
+from consilience.cohort import Target
+from consilience.errors import InputError, listing, suggestion
+from consilience.extras import require
+from consilience.study.jobs import Job
+from consilience.study.store import Store
+
+Engine: TypeAlias = Literal["local", "ray", "dask"]
+
+
+def _local(jobs: int) -> AbstractContextManager[Any]:
+    return nullcontext() if jobs == 1 else parallel_config("loky", n_jobs=jobs)
+
+
+def _ray(jobs: int) -> AbstractContextManager[Any]:
+    ray = require("ray", extra="ray", purpose="the engine 'ray'")
+    registration = require("ray.util.joblib", extra="ray", purpose="the engine 'ray'")
+    if not ray.is_initialized():
+        ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
+    registration.register_ray()
+    return parallel_config("ray", n_jobs=jobs)
+
+
+def _dask(jobs: int) -> AbstractContextManager[Any]:
+    distributed = require("distributed", extra="dask", purpose="the engine 'dask'")
+    try:
+        distributed.get_client()
+    except ValueError:  # no cluster was given: one on this machine
+        distributed.Client(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+    return parallel_config("dask", n_jobs=jobs)
+
+
+ENGINES: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
+    "local": _local,
+    "ray": _ray,
+    "dask": _dask,
+}
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    target: Target,
+    store: Store,
+    *,
+    workers: int,
+    engine: Engine,
+) -> Iterator[str]:
+    """Run the jobs that have no result yet, and yield each key when its result is stored.
+
+    Each worker writes its own result, so that nothing is lost with the process that
+    waits for them. The folder must be one that all workers reach.
+
+    Raises
+    ------
+    InputError
+        If the engine is unknown or not installed.
+    """
+    if engine not in ENGINES:
+        raise InputError(
+            f"engine: {engine!r} is none of {listing(ENGINES)}.{suggestion(engine, ENGINES)}"
+        )
+    due = [job for job in jobs if not store.has(job.key)]
+    yield from (job.key for job in jobs if store.has(job.key))
+    if workers == 1 and engine == "local":
+        yield from (_run_and_store(job, target, store) for job in due)
+        return
+    with ENGINES[engine](workers):
+        pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+        yield from pool(delayed(_run_and_store)(job, target, store) for job in due)
+
+
+def _run_and_store(job: Job, target: Target, store: Store) -> str:
+    frame, notes = job.run(target)
+    store.write(job.key, frame, notes)
+    return job.key

@@ -1,0 +1,143 @@
+"""From stored predictions to scores, candidate by candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from consilience.cohort import Target
+from consilience.metrics import Metric, Probabilities, Scores, SurvivalCurves, Values
+from consilience.study.candidates import Candidate
+from consilience.study.jobs import ScoreJob
+from consilience.study.protocol import Fold
+from consilience.study.store import Store
+
+MOST_TIMES = 64
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One candidate's predictions for patients it had not seen.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    scores : list of Scores
+        One a repeat; rows in the target's order. Empty if it failed.
+    informed : ndarray of bool, shape (n_patients,)
+        Who was told more than the prior, in every repeat.
+    fold_scores : dict of str to Scores
+        The same, by fold.
+    settings : dict
+        What was chosen in each fold.
+    seconds : float
+    failed : str or None
+    """
+
+    candidate: Candidate
+    scores: list[Scores]
+    informed: npt.NDArray[np.bool_]
+    fold_scores: dict[str, Scores]
+    settings: dict[str, Any]
+    seconds: float
+    failed: str | None = None
+
+    def by_fold(
+        self, metric: Metric, y: npt.NDArray[Any], folds: Sequence[Fold]
+    ) -> npt.NDArray[np.floating]:
+        """Return the metric on each fold's test patients, NaN where it is not defined."""
+        return np.array(
+            [
+                metric(y[fold.test], self.fold_scores[fold.key], train_y=y[fold.train])
+                for fold in folds
+            ]
+        )
+
+
+def time_grid(y: npt.NDArray[Any]) -> npt.NDArray[np.floating] | None:
+    """Return the times at which survival curves are kept: at most 64 quantiles of the event times."""
+    if not y.dtype.names:
+        return None
+    seen = np.unique(y["time"][y["event"]])
+    if len(seen) <= MOST_TIMES:
+        return seen
+    shares = np.linspace(0, 1, MOST_TIMES)
+    return np.unique(np.quantile(seen, shares, method="inverted_cdf"))
+
+
+def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluation:
+    """Gather one candidate's results.
+
+    Parameters
+    ----------
+    jobs : sequence of ScoreJob
+        Of this candidate, every fold once.
+    """
+    candidate, n = jobs[0].candidate, len(target.y)
+    found = {job.key: store.read(job.key) for job in jobs}
+    failures = [notes["failed"] for _, notes in found.values() if "failed" in notes]
+    seconds = sum(notes["seconds"] for _, notes in found.values())
+    settings = {
+        job.fold.key: found[job.key][1]["settings"]
+        for job in jobs
+        if "settings" in found[job.key][1]
+    }
+    if failures:
+        reason = f"failed in {len(failures)} of {len(jobs)} folds: {failures[0]}"
+        return Evaluation(candidate, [], np.zeros(n, dtype=bool), {}, settings, seconds, reason)
+    by_fold = {job.fold.key: scores_of(found[job.key][0], target.y, job.times) for job in jobs}
+    informed = np.ones(n, dtype=bool)
+    for job in jobs:
+        informed[job.fold.test] &= found[job.key][0]["informed"].to_numpy(dtype=bool)
+    repeats = _by_repeat([job.fold for job in jobs], by_fold, n)
+    return Evaluation(candidate, repeats, informed, by_fold, settings, seconds)
+
+
+def scores_of(
+    frame: pd.DataFrame, y: npt.NDArray[Any], times: npt.NDArray[np.floating] | None
+) -> Scores:
+    """Return the scores in a table that a job wrote."""
+    if times is not None:
+        return SurvivalCurves(_columns(frame, SurvivalCurves.prefix), times)
+    if y.dtype.kind == "f":
+        return Values(_columns(frame, Values.prefix))
+    return Probabilities(_columns(frame, Probabilities.prefix), np.unique(y))
+
+
+def score_rows(evaluation: Evaluation, jobs: Sequence[ScoreJob], store: Store) -> pd.DataFrame:
+    """Return a candidate's rows of `scores.parquet`."""
+    rows = []
+    for job in jobs if evaluation.failed is None else []:
+        frame, _ = store.read(job.key)
+        frame.insert(0, "fold", job.fold.number)
+        frame.insert(0, "repeat", job.fold.repeat)
+        frame.insert(0, "candidate", job.candidate.name)
+        scores = evaluation.fold_scores[job.fold.key]
+        if isinstance(scores, SurvivalCurves):
+            frame.insert(5, "risk", scores.risk)
+        rows.append(frame)
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _columns(frame: pd.DataFrame, prefix: str) -> npt.NDArray[np.floating]:
+    names = [name for name in frame.columns if name.startswith(prefix)]
+    return frame[names].to_numpy(dtype=float)
+
+
+def _by_repeat(folds: Sequence[Fold], by_fold: dict[str, Scores], n: int) -> list[Scores]:
+    repeats: dict[int, list[Fold]] = {}
+    for fold in folds:
+        repeats.setdefault(fold.repeat, []).append(fold)
+    gathered = []
+    for members in repeats.values():
+        first = by_fold[members[0].key]
+        values = np.full((n, first.values.shape[1]), np.nan)
+        for fold in members:
+            values[fold.test] = by_fold[fold.key].values
+        gathered.append(replace(first, values=values))
+    return gathered

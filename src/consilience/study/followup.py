@@ -1,0 +1,82 @@
+"""What is asked of the candidate that the verdict is about, once it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from consilience.cohort import Target
+from consilience.metrics import Metric
+from consilience.study.comparison import Comparison
+from consilience.study.evaluation import Evaluation, scores_of
+from consilience.study.finding import Contribution, Estimate, Importance
+from consilience.study.jobs import Job, PermutedJob
+from consilience.study.store import Store
+from consilience.trust import aggregate, permutation_importance
+
+SHUFFLES = 5  # of each modality and feature on each fold
+
+
+@dataclass(frozen=True)
+class ImportanceJob(Job):
+    """How much the metric drops on the fold's test patients when something is shuffled."""
+
+    metric: str = ""
+
+    @property
+    def key(self) -> str:
+        """Candidate and fold."""
+        return f"{self.candidate.name} {self.fold.key} importance"
+
+    def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
+        from consilience.metrics import metric_named
+
+        model = self._fitted(target, target.y)
+        test = self.fold.test
+        drops = permutation_importance(
+            model,
+            target.cohort[test],
+            target.y[test],
+            metric_named(self.metric, target.kind),
+            repeats=SHUFFLES,
+            seed=self.seed,
+        )
+        return pd.DataFrame([asdict(drop) for drop in drops]), {}
+
+
+def contributions(
+    full: Evaluation, variants: Sequence[Evaluation], comparison: Comparison
+) -> list[Contribution]:
+    """Return what each modality adds when all the others are there."""
+    used = full.candidate.modalities or list(comparison.target.cohort.modalities)
+    found = []
+    for modality, variant in zip(used, variants, strict=True):
+        if variant.failed is not None:
+            continue
+        difference = comparison.difference(full, variant)
+        hurts = difference.high is not None and difference.high < 0
+        found.append(Contribution(modality=modality, difference=difference, hurts=hurts))
+    return found
+
+
+def permuted_scores(
+    jobs: Sequence[PermutedJob], target: Target, store: Store, metric: Metric, seed: int
+) -> list[float]:
+    """Return the metric under each shuffled outcome, over all folds together."""
+    from consilience.study.jobs import permuted
+
+    found = []
+    for permutation in sorted({job.permutation for job in jobs}):
+        members = [job for job in jobs if job.permutation == permutation]
+        frames = [store.read(job.key) for job in members]
+        if any("failed" in notes for _, notes in frames):
+            continue
+        parts = [scores_of(frame, target.y, members[0].times) for frame, _ in frames]
+        rows = np.concatenate([job.fold.test for job in members])
+        together = replace(parts[0], values=np.concatenate([part.values for part in parts]))
+        found.append(metric(permuted(target.y, seed, permutation)[rows], together))
+    return found

@@ -1,0 +1,128 @@
+"""The pieces of a study that run by themselves, each with a key and one result."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from consilience.cohort import Target
+from consilience.metrics import Scores, SurvivalCurves
+from consilience.study.candidates import Candidate, seeded
+from consilience.study.protocol import Fold
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """One candidate on one fold."""
+
+    candidate: Candidate
+    fold: Fold
+    seed: int
+    times: npt.NDArray[np.floating] | None  # grid on which survival curves are kept
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """A unique name of the result."""
+
+    @abstractmethod
+    def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Fit, predict, and return a table and notes."""
+
+    def run(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return the result, or an empty table and the reason why there is none.
+
+        Arithmetic runs on one thread, so that the same numbers come out however many
+        workers share the machine.
+        """
+        start = time.perf_counter()
+        try:
+            with threadpool_limits(1), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                frame, notes = self._result(target)
+        except Exception as reason:  # one failing candidate must not lose the others
+            frame = pd.DataFrame()
+            notes = {"failed": _one_line(reason), "traceback": traceback.format_exc()}
+        return frame, {**notes, "seconds": time.perf_counter() - start}
+
+    def _fitted(self, target: Target, y: npt.NDArray[Any]) -> Any:
+        estimator = seeded(self.candidate.estimator, self.seed)
+        return estimator.fit(target.cohort[self.fold.train], y[self.fold.train])
+
+    def _scores(self, model: Any, target: Target) -> Scores:
+        scores = model.scores(target.cohort[self.fold.test])
+        if isinstance(scores, SurvivalCurves) and self.times is not None:
+            return SurvivalCurves(scores.at(self.times), self.times)
+        return scores  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class ScoreJob(Job):
+    """Predictions for the fold's test patients; the table is rows of `scores.parquet`."""
+
+    @property
+    def key(self) -> str:
+        """Candidate and fold."""
+        return f"{self.candidate.name} {self.fold.key}"
+
+    def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
+        model = self._fitted(target, target.y)
+        scores = self._scores(model, target)
+        test = target.cohort[self.fold.test]
+        frame = pd.DataFrame(scores.values, columns=list(scores.names))
+        frame.insert(0, "informed", model.informed(test))
+        frame.insert(0, "patient", test.index.to_numpy())
+        return frame, {"settings": chosen_settings(model)}
+
+
+@dataclass(frozen=True)
+class PermutedJob(Job):
+    """The same on a shuffled outcome, which nothing can predict."""
+
+    permutation: int = 0
+
+    @property
+    def key(self) -> str:
+        """Candidate, fold and number of the permutation."""
+        return f"{self.candidate.name} {self.fold.key} permuted {self.permutation}"
+
+    def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
+        y = permuted(target.y, self.seed, self.permutation)
+        scores = self._scores(self._fitted(target, y), target)
+        return pd.DataFrame(scores.values, columns=list(scores.names)), {}
+
+
+def permuted(y: npt.NDArray[Any], seed: int, permutation: int) -> npt.NDArray[Any]:
+    """Return the outcome dealt anew among the patients."""
+    return np.random.default_rng([seed, 7919, permutation]).permutation(y)
+
+
+def chosen_settings(model: Any) -> dict[str, Any]:
+    """Return the settings that tuned learners chose, by modality (or "all")."""
+    experts = getattr(model, "experts_", None) or {"all": getattr(model, "expert_", None)}
+    chosen = {}
+    for name, expert in experts.items():
+        best = getattr(getattr(expert, "learner_", None), "best_params_", None)
+        if best is not None:
+            chosen[name] = {key: _plain(value) for key, value in best.items()}
+    if hasattr(model, "weights_"):
+        chosen["weights"] = {name: float(value) for name, value in model.weights_.items()}
+    return chosen
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _one_line(reason: Exception) -> str:
+    text = " ".join(str(reason).split())
+    return f"{type(reason).__name__}: {text}"[:500]

@@ -1,0 +1,179 @@
+"""How candidates are compared: who is held out when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import (
+    KFold,
+    LeaveOneGroupOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
+
+from consilience.cohort import Target
+from consilience.errors import InputError, listing, suggestion
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of the patients trained on and tested on."""
+
+    repeat: int
+    number: int
+    train: npt.NDArray[np.intp]
+    test: npt.NDArray[np.intp]
+    name: str = ""  # of the site left out
+
+    @property
+    def key(self) -> str:
+        """A name for files: "r0-f3"."""
+        return f"r{self.repeat}-f{self.number}"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules of the comparison; one seed reproduces every number.
+
+    Parameters
+    ----------
+    folds : int
+        Outer folds, stratified by class or event.
+    repeats : int
+        How often the folds are drawn anew.
+    inner_folds : int
+        Folds on which learners choose their settings, inside the training patients.
+    seed : int
+        Of everything random.
+    group : str, optional
+        Column of `patients`: those who share a value (a family, a doctor) stay together.
+    leave_out : str, optional
+        Column of `patients`, usually the site: each value in turn is the test set, in
+        place of drawn folds.
+    subgroups : tuple of str, optional
+        Columns of `patients` to report groups of; the usual ones by default.
+    horizon : float, optional
+        Survival: time at which calibration and net benefit are shown; the median time
+        of the events by default.
+    primary : str, optional
+        The fused candidate the verdict is about, declared beforehand. Without it the
+        verdict is about the best, and p-values are corrected for that choice (Holm).
+    level : float
+        Of the intervals.
+    bootstrap : int
+        Resamples of patients for intervals.
+    permutations : int
+        Fits on a shuffled outcome for the check that they score as chance; 0 skips it.
+    importance : bool
+        Whether to look into which modality and which features matter.
+    """
+
+    folds: int = 5
+    repeats: int = 3
+    inner_folds: int = 3
+    seed: int = 0
+    group: str | None = None
+    leave_out: str | None = None
+    subgroups: tuple[str, ...] | None = None
+    horizon: float | None = None
+    primary: str | None = None
+    level: float = 0.95
+    bootstrap: int = 2000
+    permutations: int = 5
+    importance: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least(2, folds=self.folds, inner_folds=self.inner_folds)
+        _at_least(1, repeats=self.repeats)
+        _at_least(100, bootstrap=self.bootstrap)
+        _at_least(0, permutations=self.permutations, seed=self.seed)
+        if not 0.5 <= self.level < 1:
+            raise InputError(f"level is {self.level}; give a share such as 0.95.")
+        if self.group and self.leave_out:
+            raise InputError("give group or leave_out, not both: a site left out is its own group.")
+
+    def splits(self, target: Target) -> list[Fold]:
+        """Return all folds of a target.
+
+        Raises
+        ------
+        InputError
+            If a column is unknown, or there are too few patients, events or groups.
+        """
+        return list(self._left_out_sites(target) if self.leave_out else self._drawn(target))
+
+    def _drawn(self, target: Target) -> Iterator[Fold]:
+        strata = strata_of(target.y)
+        groups = None if self.group is None else patient_column(target, self.group)
+        self._check_counts(strata, groups)
+        for repeat in range(self.repeats):
+            splitter = self._splitter(strata, groups, repeat)
+            pairs = splitter.split(np.zeros(len(strata)), strata, groups)
+            for number, (train, test) in enumerate(pairs):
+                yield Fold(repeat, number, train, test)
+
+    def _splitter(self, strata: npt.NDArray[Any], groups: Any, repeat: int) -> Any:
+        seed = int(np.random.SeedSequence([self.seed, repeat]).generate_state(1)[0])
+        if groups is not None:
+            return StratifiedGroupKFold(self.folds, shuffle=True, random_state=seed)
+        many = len(np.unique(strata)) > 1
+        return (StratifiedKFold if many else KFold)(self.folds, shuffle=True, random_state=seed)
+
+    def _left_out_sites(self, target: Target) -> Iterator[Fold]:
+        sites = patient_column(target, str(self.leave_out))
+        if len(np.unique(sites)) < 2:
+            raise InputError(
+                f"leave_out: {self.leave_out!r} has one value; there is nothing to leave out."
+            )
+        pairs = LeaveOneGroupOut().split(np.zeros(len(sites)), None, sites)
+        for number, (train, test) in enumerate(pairs):
+            yield Fold(0, number, train, test, name=str(sites[test[0]]))
+
+    def _check_counts(self, strata: npt.NDArray[Any], groups: Any) -> None:
+        levels, counts = np.unique(strata, return_counts=True)
+        if len(levels) > 1 and counts.min() < self.folds:
+            raise InputError(
+                f"folds: {self.folds} folds need {self.folds} patients of each class (or with and "
+                f"without the event); {levels[counts.argmin()]!s} has {counts.min()}. Take fewer folds."
+            )
+        if len(strata) < 2 * self.folds:
+            raise InputError(f"folds: {len(strata)} patients are too few for {self.folds} folds.")
+        if groups is not None and len(np.unique(groups)) < self.folds:
+            raise InputError(
+                f"group: {len(np.unique(groups))} groups are too few for {self.folds} folds."
+            )
+
+
+def strata_of(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what folds hold equal shares of: classes, events, or nothing for a number."""
+    if y.dtype.names:
+        return np.where(y["event"], "with the event", "without the event")
+    return np.zeros(len(y), dtype=int) if y.dtype.kind == "f" else y
+
+
+def patient_column(target: Target, name: str) -> npt.NDArray[Any]:
+    """Return a column of `patients` as text, refusing an unknown one and missing values."""
+    patients = target.cohort.patients
+    if name not in patients.columns:
+        raise InputError(
+            f"the patients have no column {name!r}; there are "
+            f"{listing(patients.columns, most=40)}.{suggestion(name, patients.columns)}"
+        )
+    values: pd.Series = patients[name]
+    if values.isna().any():
+        raise InputError(
+            f"column {name!r} is missing for patient {values.index[values.isna()][0]!r}; "
+            "every patient needs a group or site."
+        )
+    return values.astype(str).to_numpy(dtype=str)
+
+
+def _at_least(least: int, **settings: int) -> None:
+    for key, value in settings.items():
+        if value < least:
+            raise InputError(f"{key} is {value}; it must be at least {least}.")

@@ -1,0 +1,105 @@
+"""Where a study keeps each result the moment it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from consilience.errors import InputError
+
+
+class Store:
+    """A folder of results, each written whole or not at all.
+
+    A result is written to a temporary file beside its place, flushed to the disk, and
+    renamed: after a kill at any moment a result is there and right, or not there.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "folds"
+
+    def begin(self, identity: dict[str, Any], *, resume: bool) -> None:
+        """Make the folder, or make sure that it holds results of the same study.
+
+        Raises
+        ------
+        InputError
+            If the folder is in use and `resume` was not said, or holds another study.
+        """
+        marker = self.folder / "identity.json"
+        text = json.dumps(identity, indent=2, sort_keys=True, default=str)
+        if marker.exists() and not resume:
+            raise InputError(
+                f"{self.folder} already holds a study; add --resume (resume=True) to go on with it, "
+                "or choose another folder."
+            )
+        if marker.exists():
+            _same_study(marker, text)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(
+                f"{self.folder} is not empty and holds no study; choose another folder."
+            )
+        self.results.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        write_atomically(marker, text.encode())
+
+    def has(self, key: str) -> bool:
+        """Return whether a result is there."""
+        return self._path(key).exists()
+
+    def write(self, key: str, frame: pd.DataFrame, notes: dict[str, Any]) -> None:
+        """Write a result: a table, and notes beside it in the same file."""
+        stored = frame.copy(deep=False)
+        stored.attrs = {"consilience": json.dumps(notes)}
+        write_atomically(self._path(key), stored.to_parquet())
+
+    def read(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return a result and its notes."""
+        frame = pd.read_parquet(self._path(key))
+        return frame, json.loads(frame.attrs["consilience"])
+
+    def _path(self, key: str) -> Path:
+        # Names differ in more than a file system keeps apart, so the digest decides.
+        readable = re.sub(r"[^A-Za-z0-9]+", "-", key).strip("-")[:80]
+        return self.results / f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:10]}.parquet"
+
+    def _sweep(self) -> None:
+        for left in self.results.glob("*.part"):
+            left.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _same_study(marker: Path, text: str) -> None:
+    before, now = json.loads(marker.read_text(encoding="utf-8")), json.loads(text)
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if changed:
+        raise InputError(
+            f"{marker.parent} holds another study (what differs: {', '.join(changed)}); "
+            "choose another folder, or run what was run there."
+        )

@@ -1,0 +1,281 @@
+"""A study: candidates compared on a cohort under a protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from consilience.cohort import Cohort, Outcome, Target, fingerprint
+from consilience.errors import InputError, listing
+from consilience.metrics import metrics_for
+from consilience.study.candidates import Candidate, all_candidates, without_one
+from consilience.study.checks import run_checks
+from consilience.study.comparison import Comparison, best_of
+from consilience.study.engine import Engine, run_jobs
+from consilience.study.evaluation import Evaluation, evaluate, score_rows, time_grid
+from consilience.study.evidence import Evidence
+from consilience.study.finding import Finding
+from consilience.study.followup import ImportanceJob
+from consilience.study.jobs import Job, PermutedJob, ScoreJob
+from consilience.study.progress import Progress, silent
+from consilience.study.protocol import Fold, Protocol
+from consilience.study.store import Store, write_atomically
+from consilience.study.versions import versions
+from consilience.study.writing import Run, compose, deliver
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every step of a run needs."""
+
+    target: Target
+    folds: Sequence[Fold]
+    times: Any
+    store: Store
+    run: Callable[[Sequence[Job], str], None]
+
+
+class Study:
+    """Cohort, outcome, candidates and protocol; `run` returns the finding.
+
+    Every single modality and the late mean are always among the candidates.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Who was measured, how.
+    outcome : Outcome
+        What is to be predicted; its columns must not be features.
+    candidates : iterable of Candidate, optional
+        What to compare beyond the baselines; early, validated late and stacked fusion
+        by default.
+    protocol : Protocol, optional
+        Folds, repeats, seed and what is reported.
+    title : str
+        Of the report.
+    settings : dict, optional
+        What `study.toml` said, kept with the finding.
+
+    Raises
+    ------
+    InputError
+        If the outcome, a column or a candidate cannot be used.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from consilience.cohort import Binary, synthetic_cohort
+    >>> from consilience.study import Protocol, Study
+    >>> cohort, _ = synthetic_cohort(80, modalities=2, features=4, seed=0)
+    >>> quick = Protocol(folds=3, repeats=1, bootstrap=100, permutations=0, importance=False)
+    >>> finding = Study(cohort, Binary("outcome"), protocol=quick).run(mkdtemp() + "/out")
+    >>> [candidate.name for candidate in finding.candidates][:3]
+    ['m1 alone', 'm2 alone', 'late mean']
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        outcome: Outcome,
+        candidates: Iterable[Candidate] | None = None,
+        protocol: Protocol | None = None,
+        *,
+        title: str = "",
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        if not cohort.modalities:
+            raise InputError(f"cohort {cohort.name!r} has no modality to learn from.")
+        _refuse_outcome_features(cohort, outcome)
+        self.cohort = cohort[np.argsort(cohort.index.to_numpy(dtype=str), kind="stable")]
+        self.outcome = outcome
+        self.protocol = protocol or Protocol()
+        self.target = _measured(outcome.of(self.cohort))
+        self.candidates = all_candidates(self.target.cohort, outcome, self.protocol, candidates)
+        self.folds = self.protocol.splits(self.target)
+        self.title = title or f"{outcome.name} in {cohort.name}"
+        self.settings = settings or {}
+
+    def run(
+        self,
+        folder: str | Path,
+        *,
+        jobs: int = 1,
+        engine: Engine = "local",
+        resume: bool = False,
+        progress: Progress = silent,
+    ) -> Finding:
+        """Compare the candidates and write the finding, the report and the bundle.
+
+        Parameters
+        ----------
+        folder : path
+            Where to write `finding.json`, `report.html`, `scores.parquet` and `bundle/`.
+        jobs : int
+            Workers; the numbers do not depend on it.
+        engine : {"local", "ray", "dask"}
+            Where they run.
+        resume : bool
+            Go on with what an interrupted run left in the folder.
+        progress : callable
+            Told the number of fits and each one done; see `progress`.
+
+        Returns
+        -------
+        Finding
+
+        Raises
+        ------
+        InputError
+            If the folder holds another study, or the engine is not installed.
+        """
+        start = time.perf_counter()
+        if jobs < 1:
+            raise InputError(f"jobs is {jobs}; it must be at least 1.")
+        place = Path(folder)
+        setting = self._setting(place, jobs, engine, resume, progress)
+        evaluations = self.evaluate(setting)
+        comparison = Comparison(
+            self.target, self.folds, self.protocol, metrics_for(self.target.kind)[0]
+        )
+        run = self._follow_up(setting, comparison, evaluations)
+        finding = compose(run, self._provenance(time.perf_counter() - start))
+        scores = {e.candidate.name: e.scores for e in evaluations if e.failed is None}
+        deliver(finding, Evidence(self.target, dict(scores)), run, place)
+        return finding
+
+    def evaluate(self, setting: Setting) -> list[Evaluation]:
+        """Run every candidate on every fold and write `scores.parquet`."""
+        jobs = {c.name: self._score_jobs(c, setting) for c in self.candidates}
+        setting.run([job for members in jobs.values() for job in members], "comparing")
+        found = [evaluate(members, self.target, setting.store) for members in jobs.values()]
+        if all(e.failed is not None for e in found):
+            raise InputError(f"every candidate failed; the first: {found[0].failed}.")
+        rows = [score_rows(e, jobs[e.candidate.name], setting.store) for e in found]
+        table = pd.concat([part for part in rows if len(part)], ignore_index=True)
+        write_atomically(setting.store.folder / "scores.parquet", table.to_parquet(index=False))
+        return found
+
+    def _setting(
+        self, place: Path, workers: int, engine: Engine, resume: bool, progress: Progress
+    ) -> Setting:
+        store = Store(place)
+        store.begin(self.identity(), resume=resume)
+
+        def run(jobs: Sequence[Job], what: str) -> None:
+            done = run_jobs(jobs, self.target, store, workers=workers, engine=engine)
+            progress(what, len(jobs), done)
+
+        return Setting(self.target, self.folds, time_grid(self.target.y), store, run)
+
+    def _score_jobs(self, candidate: Candidate, setting: Setting) -> list[ScoreJob]:
+        return [ScoreJob(candidate, f, self._seed(f), setting.times) for f in self.folds]
+
+    def _follow_up(
+        self, setting: Setting, comparison: Comparison, evaluations: list[Evaluation]
+    ) -> Run:
+        """Leave each modality out of the candidate the verdict is about, and look into it."""
+        chosen = self._subject(evaluations, comparison)
+        names = list(self.target.cohort.modalities)
+        variants = {
+            c.name: self._score_jobs(c, setting) for c in without_one(chosen.candidate, names)
+        }
+        permuted = [
+            PermutedJob(chosen.candidate, fold, self._seed(fold), setting.times, number)
+            for number in range(self.protocol.permutations)
+            for fold in self._first_folds()
+        ]
+        important = [
+            ImportanceJob(
+                chosen.candidate, fold, self._seed(fold), setting.times, comparison.metric.name
+            )
+            for fold in (self._first_folds() if self.protocol.importance else [])
+        ]
+        scoring = [job for members in variants.values() for job in members]
+        setting.run([*scoring, *permuted, *important], "looking into it")
+        return Run(
+            study=self,
+            comparison=comparison,
+            evaluations=evaluations,
+            chosen=chosen,
+            best_single=best_of(evaluations, "single", comparison),
+            variants=[
+                evaluate(members, self.target, setting.store) for members in variants.values()
+            ],
+            importance=[setting.store.read(job.key) for job in important],
+            checks=run_checks(self, comparison, setting.store, permuted),
+        )
+
+    def _subject(self, evaluations: Sequence[Evaluation], comparison: Comparison) -> Evaluation:
+        """Return what the verdict is about: the primary candidate, or the best fused one."""
+        declared = [
+            e for e in evaluations if e.candidate.name == self.protocol.primary and e.failed is None
+        ]
+        fused = best_of(evaluations, "fused", comparison)
+        found = declared[0] if declared else fused or best_of(evaluations, "single", comparison)
+        assert found is not None  # evaluate() has refused a study in which all failed
+        return found
+
+    def _first_folds(self) -> list[Fold]:
+        return [fold for fold in self.folds if fold.repeat == 0]
+
+    def _seed(self, fold: Fold) -> int:
+        parts = [self.protocol.seed, fold.repeat, fold.number]
+        return int(np.random.SeedSequence(parts).generate_state(1)[0] // 2)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two runs the same study: data, outcome, candidates, protocol, versions."""
+        return {
+            "data": fingerprint(self.target.cohort),
+            "outcome": repr(self.outcome),
+            "outcome values": pd.util.hash_array(_flat(self.target.y)).sum().item(),
+            "candidates": {c.name: repr_in_full(c.estimator) for c in self.candidates},
+            "protocol": asdict(self.protocol),
+            "versions": versions(),
+        }
+
+    def _provenance(self, seconds: float) -> dict[str, Any]:
+        return {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": seconds,
+            "seed": self.protocol.seed,
+            "versions": versions(),
+            "study": self.settings or {"outcome": repr(self.outcome), **asdict(self.protocol)},
+        }
+
+
+def repr_in_full(estimator: Any) -> str:
+    """Return every parameter of an estimator as text, however deep."""
+    params = estimator.get_params(deep=True)
+    plain = {key: value for key, value in params.items() if not hasattr(value, "get_params")}
+    return f"{type(estimator).__name__}({sorted((k, repr(v)) for k, v in plain.items())})"
+
+
+def _refuse_outcome_features(cohort: Cohort, outcome: Outcome) -> None:
+    for name, modality in cohort.modalities.items():
+        leaked = set(outcome.columns) & set(getattr(modality, "features", ()))
+        if leaked:
+            raise InputError(
+                f"modality {name!r} holds {listing(sorted(leaked))}, which the outcome is read from; "
+                "take it out of the features."
+            )
+
+
+def _measured(target: Target) -> Target:
+    """Return the target, refusing a modality that measured nobody whose outcome is known."""
+    nobody = [n for n in target.cohort.modalities if not target.cohort.has(n).any()]
+    if nobody:
+        raise InputError(
+            f"modality {listing(nobody)} measured nobody whose outcome is known; leave it out."
+        )
+    return target
+
+
+def _flat(y: Any) -> Any:
+    return y["time"] + np.where(y["event"], 0.5, 0.0) if y.dtype.names else np.asarray(y)
