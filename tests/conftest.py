@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -46,6 +50,35 @@ def browser() -> str:
         if found := shutil.which(name):
             return found
     pytest.skip("no Chromium is installed")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a Markdown page."""
+
+    language: str
+    title: str
+    text: str
+    line: int
+
+
+@pytest.fixture(scope="session")
+def blocks_of() -> Callable[[Path], list[Block]]:
+    """A function that returns the fenced blocks of a page, in order."""
+    fence = re.compile(r"^( *)```(\w+)?([^\n]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+
+    def blocks(page: Path) -> list[Block]:
+        whole = page.read_text(encoding="utf-8")
+        found = []
+        for match in fence.finditer(whole):
+            title = re.search(r'title="([^"]+)"', match[3])
+            line = whole.count("\n", 0, match.start()) + 1
+            found.append(
+                Block(match[2] or "", title[1] if title else "", textwrap.dedent(match[4]), line)
+            )
+        return found
+
+    return blocks
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

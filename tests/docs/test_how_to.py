@@ -1,0 +1,38 @@
+"""The steps of the how-to pages lead to what they promise."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+
+def imports_of(blocks: list) -> list[str]:
+    """Return the one-line import blocks: what the page says to add to `__init__.py`."""
+    return [b.text.strip() for b in blocks if re.fullmatch(r"from \S+ import \w+\n", b.text)]
+
+
+def passed(output: str) -> int:
+    """Return how many tests pytest says have passed."""
+    return int(re.search(r"(\d+) passed", output)[1])
+
+
+@pytest.mark.slow
+def test_a_method_is_added_as_the_page_says(root: Path, blocks_of, copied) -> None:
+    blocks = blocks_of(root / "docs" / "add-a-method.md")
+    (statement,) = imports_of(blocks)
+    name = statement.split()[-1]
+    copy = copied()
+    laws = passed(copy.pytest("tests/laws", "-k", "StackedFusion"))
+    copy.write(blocks)
+    copy.export("fusion", statement, name)
+    assert passed(copy.pytest("tests/fusion/test_best_available.py")) == 2
+    # The laws find it by its export, and as many are put to it as to a method of ours.
+    assert passed(copy.pytest("tests/laws", "-k", name)) >= laws > 0
+    # Without a line in the docs the house complains, and with one it does not.
+    exports = "tests/house/test_exports.py"
+    assert copy.run("-m", "pytest", "-q", exports, "-k", "stands_in_the_docs").returncode == 1
+    page = copy.root / "docs" / "fusion.md"
+    page.write_text(page.read_text(encoding="utf-8") + f"\n`{name}`\n", encoding="utf-8")
+    copy.pytest(exports, "-k", "stands_in_the_docs or docstring")
