@@ -4,46 +4,83 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import MappingProxyType
 
 import pandas as pd
 
-from consilience.errors import InputError, listing
-
-Transformation = tuple[str, Callable[[str], str]]
+from consilience.errors import InputError, listing, suggestion
 
 
-def _tcga_patient(text: str) -> str:
+def _dashes(text: str) -> str:
+    return re.sub(r"[_.\s]", "-", text.strip())
+
+
+def _barcode(text: str) -> str:
     """Return the patient part of a TCGA barcode: its first three fields."""
-    return "-".join(re.split(r"[-._]", text)[:3])
+    return "-".join(_dashes(text).split("-")[:3])
 
 
-TRANSFORMATIONS: tuple[Transformation, ...] = (
-    ("stripping blanks", str.strip),
-    ("writing them in upper case", lambda text: text.strip().upper()),
-    ("replacing '_' and '.' by '-'", lambda text: re.sub(r"[_.\s]", "-", text.strip())),
-    (
-        "writing them in upper case with '-' between the parts",
-        lambda text: re.sub(r"[_.\s]", "-", text.strip().upper()),
-    ),
-    ("keeping the first three fields of the barcode", lambda text: _tcga_patient(text.strip())),
-    (
-        "keeping the first three fields of the barcode in upper case",
-        lambda text: _tcga_patient(text.strip().upper()),
-    ),
-    ("dropping the zeros in front", lambda text: text.strip().lstrip("0")),
-    ("dropping '.0' at the end", lambda text: re.sub(r"\.0$", "", text.strip())),
+TRANSFORMATIONS: MappingProxyType[str, Callable[[str], str]] = MappingProxyType(
+    {
+        "strip blanks": str.strip,
+        "upper case": lambda text: text.strip().upper(),
+        "dashes": _dashes,
+        "upper case, dashes": lambda text: _dashes(text.upper()),
+        "first three fields": _barcode,
+        "upper case, first three fields": lambda text: _barcode(text.upper()),
+        "no leading zeros": lambda text: text.strip().lstrip("0") or "0",
+        "no trailing .0": lambda text: re.sub(r"\.0$", "", text.strip()),
+    }
 )
+"""What can be done to ids so that they agree, by the words a user asks for it with.
+
+"dashes" writes "-" for "_", "." and blanks; "first three fields" keeps the patient's part
+of a TCGA barcode.
+"""
+
+
+def changed_ids(ids: pd.Index, transformation: str, what: str) -> pd.Index:
+    """Return ids after a transformation.
+
+    Parameters
+    ----------
+    ids : Index
+        Patient ids, text, unique.
+    transformation : str
+        A key of `TRANSFORMATIONS`.
+    what : str
+        What carries the ids, for the error: "patients".
+
+    Raises
+    ------
+    InputError
+        If there is no such transformation, or it would make two patients one.
+    """
+    if transformation not in TRANSFORMATIONS:
+        raise InputError(
+            f"ids can be changed by {listing(TRANSFORMATIONS, most=20)}, not by "
+            f"{transformation!r}.{suggestion(transformation, TRANSFORMATIONS)}"
+        )
+    after = pd.Index(ids.map(TRANSFORMATIONS[transformation]), dtype=object, name=ids.name)
+    twice = after.duplicated(keep=False)
+    if twice.any():
+        same = after[twice][0]
+        raise InputError(
+            f"{what}: {transformation!r} would make one patient, {same!r}, of "
+            f"{listing(ids[after == same])}; keep the ids as they are or change them in the file."
+        )
+    return after
 
 
 def matching_transformation(ids: pd.Index, known: pd.Index) -> tuple[str, int] | None:
     """Return the transformation that makes most ids agree, and how many, if any helps.
 
-    It is applied to both sides, so "TCGA-OR-A5J1" meets "tcga_or_a5j1" in upper case
-    with '-' between the parts. One that would make two patients one is not offered.
+    It is applied to both sides, so "TCGA-OR-A5J1" meets "tcga_or_a5j1" by "upper case,
+    dashes". One that would make two patients one is not offered.
     """
     before = int(ids.isin(known).sum())
     best: tuple[str, int] | None = None
-    for words, change in TRANSFORMATIONS:
+    for words, change in TRANSFORMATIONS.items():
         ours, theirs = pd.Index(ids.map(change)), pd.Index(known.map(change))
         if theirs.has_duplicates or ours.has_duplicates:
             continue
@@ -62,15 +99,18 @@ def unknown_ids(ids: pd.Index, known: pd.Index, what: str) -> None:
         Naming the ids, and the transformation that would make them agree.
     """
     strangers = ids[~ids.isin(known)].unique()
-    if not len(strangers):
-        return
+    if len(strangers):
+        raise InputError(
+            f"{what}: {len(strangers)} of {len(ids)} ids are no patient's: "
+            f"{listing(strangers, most=3)}.{how_to_agree(ids, known)}"
+        )
+
+
+def how_to_agree(ids: pd.Index, known: pd.Index) -> str:
+    """Return " ..." with the transformation that would help, or what patients are called."""
     found = matching_transformation(ids, known)
-    hint = (
-        f" After {found[0]}, {found[1]} of {len(ids)} would match."
-        if found
-        else f" The patients are called like {listing(known, most=2)}."
-    )
-    raise InputError(
-        f"{what}: {len(strangers)} of {len(ids)} ids are no patient's: "
-        f"{listing(strangers, most=3)}.{hint}"
+    if found is None:
+        return f" The patients are called like {listing(known, most=2)}."
+    return (
+        f" With change_ids={found[0]!r} (--ids {found[0]!r}), {found[1]} of {len(ids)} would match."
     )

@@ -1,0 +1,1 @@
+"""Files of users' tables: one format a module, each giving a `Sheet` or modalities."""
