@@ -1,5 +1,27 @@
 """How good predictions are: discrimination, calibration, survival, with intervals."""
 
+from consilience.metrics.catalogue import metric_named, metrics_for
+from consilience.metrics.comparison import Difference, holm, nadeau_bengio, paired_bootstrap
+from consilience.metrics.delong import delong, delong_difference
+from consilience.metrics.intervals import Interval, bootstrap, resamples
+from consilience.metrics.metric import Metric
 from consilience.metrics.scores import Probabilities, Scores, SurvivalCurves, Values
 
-__all__ = ["Probabilities", "Scores", "SurvivalCurves", "Values"]
+__all__ = [
+    "Difference",
+    "Interval",
+    "Metric",
+    "Probabilities",
+    "Scores",
+    "SurvivalCurves",
+    "Values",
+    "bootstrap",
+    "delong",
+    "delong_difference",
+    "holm",
+    "metric_named",
+    "metrics_for",
+    "nadeau_bengio",
+    "paired_bootstrap",
+    "resamples",
+]
