@@ -36,3 +36,22 @@ def test_a_method_is_added_as_the_page_says(root: Path, blocks_of, copied) -> No
     page = copy.root / "docs" / "fusion.md"
     page.write_text(page.read_text(encoding="utf-8") + f"\n`{name}`\n", encoding="utf-8")
     copy.pytest(exports, "-k", "stands_in_the_docs or docstring")
+
+
+@pytest.mark.slow
+def test_a_reader_is_added_as_the_page_says(root: Path, blocks_of, copied) -> None:
+    blocks = blocks_of(root / "docs" / "add-a-reader.md")
+    (statement,) = imports_of(blocks)
+    (entry,) = [block.text for block in blocks if block.text.startswith('".dta"')]
+    copy = copied()
+    copy.write(blocks)
+    assert copy.run("-m", "pytest", "-q", "tests/cohort/formats/test_stata.py").returncode == 1
+    reading = copy.root / "src" / "consilience" / "cohort" / "reading.py"
+    before = reading.read_text(encoding="utf-8")
+    anchor = '    ".csv": read_delimited,\n'
+    assert before.count(anchor) == 1
+    after = before.replace(anchor, f"{anchor}    {entry}")
+    first = before.index("from consilience.cohort.formats.")
+    after = f"{after[:first]}{statement}\n{after[first:]}"
+    reading.write_text(after, encoding="utf-8")
+    assert passed(copy.pytest("tests/cohort/formats/test_stata.py")) == 3
