@@ -124,7 +124,10 @@ def _clinical(source: pd.DataFrame) -> Table:
 
 
 def _log2(name: str, unit: str) -> Table:
-    frame = np.log2(_read(name).astype(float) + 1)
+    counts = _read(name)
+    frame = pd.DataFrame(
+        np.log2(counts.to_numpy(dtype=float) + 1), index=counts.index, columns=counts.columns
+    )
     return Table(
         frame,
         kinds=dict.fromkeys(frame.columns, "continuous"),
