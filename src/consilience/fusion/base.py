@@ -20,12 +20,12 @@ from consilience.cohort.modality import FloatArray
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.expert import measured_by_any
-from consilience.fusion.task import Classification, SurvivalTask, Y, task_of
+from consilience.fusion.task import Classification, SurvivalTask, Y, learner_type, task_of
 from consilience.metrics.scores import Scores
 
 
 @dataclass
-class FusionTags(Tags):
+class FusionTags(Tags):  # type: ignore[misc]
     """scikit-learn's tags, and which kinds of outcome a method can learn."""
 
     outcomes: frozenset[OutcomeKind] = field(default_factory=frozenset)
@@ -123,6 +123,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
             not fit the learner.
         """
         check_cohort(cohort)
+        learner_type(self.learner)
         self.modalities_ = self._used(cohort)
         self.task_, checked = task_of(y, self)
         _check_length(cohort, checked)
@@ -139,10 +140,21 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         return self
 
     def informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
-        """Return which patients are told more than the prior: those with anything measured."""
+        """Return which patients are told more than the prior.
+
+        They are those with anything measured, save where nothing was to be learned
+        from what they have.
+        """
         check_is_fitted(self, "modalities_")
         check_cohort(cohort)
-        return measured_by_any(cohort, self.modalities_)
+        informed = measured_by_any(cohort, self.modalities_)
+        if informed.any():
+            informed[informed] = self._informed(cohort[informed])
+        return informed
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        """Return which of these patients, each with a modality, are told more than the prior."""
+        return np.ones(len(cohort), dtype=bool)
 
     def values(self, cohort: Cohort) -> FloatArray:
         """Return the task's values, (n_patients, n_columns): the prior where nothing is known."""
@@ -150,22 +162,30 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         values = np.tile(self.task_.prior, (len(cohort), 1))
         if informed.any():
             values[informed] = self._values(cohort[informed])
+        lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(lost):
+            raise InputError(
+                f"{type(self.learner).__name__} gave no number for {len(lost)} patients, "
+                f"{listing(cohort.index[lost], most=3)}."
+            )
         return values
 
     def scores(self, cohort: Cohort) -> Scores:
         """Return predictions in the form that metrics read."""
-        return self.task_.scores(self.values(cohort))
+        values = self.values(cohort)
+        return self.task_.scores(values)
 
     def predict(self, cohort: Cohort) -> Y:
         """Return a class, a number, or a risk (expected time lost; higher is worse) a patient."""
-        return self.task_.decide(self.values(cohort))
+        values = self.values(cohort)
+        return self.task_.decide(values)
 
-    @available_if(_classifies)
+    @available_if(_classifies)  # type: ignore[untyped-decorator]
     def predict_proba(self, cohort: Cohort) -> FloatArray:
         """Return the probability of each class, (n_patients, n_classes)."""
         return self.values(cohort)
 
-    @available_if(_survives)
+    @available_if(_survives)  # type: ignore[untyped-decorator]
     def predict_survival_function(self, cohort: Cohort, return_array: bool = False) -> Any:
         """Return survival curves: step functions, or (n_patients, n_times) at `unique_times_`."""
         values = self.values(cohort)
@@ -177,12 +197,23 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
     def score(self, cohort: Cohort, y: Any) -> float:
         """Return accuracy, R², or Harrell's concordance."""
         values = self.values(cohort)
-        return self.task_.judge(self.task_.check(y), values)
+        checked = self.task_.check(y)
+        _check_length(cohort, checked)
+        return self.task_.judge(checked, values)
+
+    def _asked(self) -> Sequence[str] | None:
+        """Return the modalities asked for, None for all."""
+        return self.modalities
 
     def _used(self, cohort: Cohort) -> list[str]:
-        names = list(cohort.modalities if self.modalities is None else self.modalities)
+        asked = self._asked()
+        if isinstance(asked, str):
+            raise InputError(f"give modalities as a list: [{asked!r}].")
+        names = list(cohort.modalities if asked is None else asked)
         if not names:
             raise InputError(f"cohort {cohort.name!r} has no modality to learn from.")
+        if len(set(names)) < len(names):
+            raise InputError(f"modalities names one twice: {listing(names, most=20)}.")
         for name in (*names, *(self.encoders or {})):
             if name not in cohort.modalities:
                 raise InputError(
@@ -194,10 +225,10 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> FusionTags:
         own = super().__sklearn_tags__()
         tags = FusionTags(**{item.name: getattr(own, item.name) for item in fields(own)})
+        tags.estimator_type = learner_type(self.learner)
         learner = get_tags(self.learner)
-        tags.estimator_type = learner.estimator_type
         tags.classifier_tags, tags.regressor_tags = learner.classifier_tags, learner.regressor_tags
-        tags.outcomes = _OUTCOMES.get(learner.estimator_type, frozenset())
+        tags.outcomes = _OUTCOMES.get(tags.estimator_type, frozenset())
         tags.target_tags.required = True
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True

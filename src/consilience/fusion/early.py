@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.fusion.base import Fusion
@@ -34,3 +37,6 @@ class EarlyFusion(Fusion):
 
     def _values(self, cohort: Cohort) -> FloatArray:
         return self.expert_.values(cohort, self.task_)
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        return self.expert_.informed(cohort)

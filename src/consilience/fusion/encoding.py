@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import singledispatch
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -76,11 +77,11 @@ class TableEncoder(Standardised):
 
     def encode(self, modality: Table, patients: Positions) -> FloatArray:
         """Return standardised numbers, indicators and levels."""
-        _check_features(modality, self.numeric_, list(self.levels_))
+        _check_kinds(modality, self.numeric_, list(self.levels_))
         values = self._standardise(self._rows(modality, patients))
         if not self.levels_:
             return values
-        text = modality.categorical.iloc[patients]
+        text = modality.categorical.iloc[patients].reindex(columns=list(self.levels_))
         levels = [_one_hot(text[name], levels) for name, levels in self.levels_.items()]
         return np.hstack([values, *levels])
 
@@ -88,8 +89,9 @@ class TableEncoder(Standardised):
         values = modality.numeric_at(patients)
         if modality.numeric_features == tuple(self.numeric_):
             return values
+        unknown = np.full((len(values), 1), np.nan, dtype=values.dtype)
         place = {name: i for i, name in enumerate(modality.numeric_features)}
-        return values[:, [place[name] for name in self.numeric_]]
+        return np.hstack([values, unknown])[:, [place.get(name, -1) for name in self.numeric_]]
 
 
 class BagEncoder(Standardised):
@@ -97,8 +99,9 @@ class BagEncoder(Standardised):
 
     def fit(self, modality: Bag, y: Any = None) -> Self:
         """Learn means and scales of the summaries."""
-        means = [f"mean of {name}" for name in modality.features]
-        spreads = [f"spread of {name}" for name in modality.features]
+        self.features_ = tuple(modality.features)
+        means = [f"mean of {name}" for name in self.features_]
+        spreads = [f"spread of {name}" for name in self.features_]
         self._fit_numbers(modality, [*means, *spreads, "log number of instances"])
         return self
 
@@ -107,9 +110,10 @@ class BagEncoder(Standardised):
         return self._standardise(self._rows(modality, patients))
 
     def _rows(self, modality: Bag, patients: Positions) -> FloatArray:
-        return np.array([_bag_summary(modality.instances(int(i))) for i in patients]).reshape(
-            len(patients), 2 * modality.n_features + 1
-        )
+        _check_features(modality.features, self.features_)
+        place = [modality.features.index(name) for name in self.features_]
+        rows = [_bag_summary(modality.instances(int(i))[:, place]) for i in patients]
+        return np.array(rows).reshape(len(patients), 2 * len(place) + 1)
 
 
 class ImageEncoder(Standardised):
@@ -148,6 +152,11 @@ class FrameEncoder(Encoder):
 
     def fit(self, modality: Table, y: Any = None) -> Self:
         """Fit a clone of the transformer."""
+        if not isinstance(modality, Table):
+            raise InputError(
+                f"{type(self.transformer).__name__} is given a table as a DataFrame, and this "
+                f"modality is of kind {type(modality).__name__}; write an Encoder for it."
+            )
         self.features_ = list(modality.features)
         self.text_ = list(modality.categorical_features)
         self.transformer_ = clone(self.transformer).fit(modality.frame, y)
@@ -159,7 +168,8 @@ class FrameEncoder(Encoder):
 
     def encode(self, modality: Table, patients: Positions) -> FloatArray:
         """Return what the transformer makes of the patients."""
-        _check_features(modality, [f for f in self.features_ if f not in self.text_], self.text_)
+        numeric = [name for name in self.features_ if name not in self.text_]
+        _check_kinds(modality, numeric, self.text_)
         return self._columns(modality.take(patients))
 
     def _columns(self, table: Table) -> FloatArray:
@@ -208,26 +218,44 @@ def encoder_for(modality: Modality, given: Any) -> Encoder:
 def _moments(
     rows: Any, modality: Any, n: int, width: int
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
-    """Return mean, scale and number of known values of each column, in one pass over chunks."""
+    """Return mean, scale and number of known values of each column, a chunk of rows at a time.
+
+    Chunks are merged by the formula of Chan, Golub and LeVeque (1979), which loses no
+    digits where the mean is large beside the spread.
+    """
     step = max(1, CHUNK // max(1, width))
-    total, squares = np.zeros(width), np.zeros(width)
-    known = np.zeros(width, dtype=np.intp)
-    shift = np.zeros(width)
+    mean, squares, known = np.zeros(width), np.zeros(width), np.zeros(width, dtype=np.intp)
     for start in range(0, n, step):
-        values = rows(modality, np.arange(start, min(n, start + step)))
-        if start == 0:  # sums of squares about a value near the mean lose no digits
-            shift = np.nan_to_num(values[0]).astype(float)
-        values = values - shift
-        absent = np.isnan(values)
-        if absent.any():
-            values[absent] = 0.0
-        known += len(values) - absent.sum(axis=0)
-        total += values.sum(axis=0, dtype=float)
-        squares += np.einsum("ij,ij->j", values, values)
-    mean = total / np.maximum(known, 1)
-    variance = squares / np.maximum(known, 1) - mean**2
-    flat = variance <= 1e-12 * np.maximum(1.0, shift**2)
-    return mean + shift, np.where(flat, 1.0, np.sqrt(np.maximum(variance, 0.0))), known
+        part = _part_moments(rows(modality, np.arange(start, min(n, start + step))))
+        share = part.known / np.maximum(known + part.known, 1)
+        away = part.mean - mean
+        squares += part.squares + away**2 * known * share
+        mean += away * share
+        known += part.known
+    variance = squares / np.maximum(known, 1)
+    # A constant column's variance is what rounding leaves of its mean, whatever its unit.
+    flat = variance <= (n * np.finfo(float).eps * mean) ** 2
+    return mean, np.where(flat, 1.0, np.sqrt(variance)), known
+
+
+class _Part(NamedTuple):
+    mean: FloatArray
+    squares: FloatArray  # sum of squares about the mean
+    known: npt.NDArray[np.intp]
+
+
+def _part_moments(values: FloatArray) -> _Part:
+    """Return the moments of some rows' known values, in double precision; overwrites the rows."""
+    absent = np.isnan(values)
+    gaps = bool(absent.any())
+    known = len(values) - absent.sum(axis=0)
+    if gaps:
+        values[absent] = 0.0
+    mean = values.sum(axis=0, dtype=float) / np.maximum(known, 1)
+    away = np.subtract(values, mean, out=values if values.dtype == np.float64 else None)
+    if gaps:
+        away[absent] = 0.0
+    return _Part(mean, np.einsum("ij,ij->j", away, away), known)
 
 
 def _bag_summary(instances: FloatArray) -> FloatArray:
@@ -235,22 +263,32 @@ def _bag_summary(instances: FloatArray) -> FloatArray:
 
 
 def _one_hot(values: pd.Series, levels: list[str]) -> FloatArray:
-    return (values.to_numpy(dtype=object)[:, None] == np.array(levels, dtype=object)).astype(float)
+    same = values.to_numpy(dtype=object)[:, None] == np.array(levels, dtype=object)
+    return np.asarray(same, dtype=float)
 
 
-def _check_features(table: Table, numeric: list[str], text: list[str]) -> None:
-    absent = {*numeric, *text} - set(table.features)
+def _check_features(features: Iterable[str], wanted: Iterable[str]) -> None:
+    absent = sorted(set(wanted) - set(features))
     if absent:
         raise InputError(
-            f"the table lacks {len(absent)} of the features it was fitted on: "
-            f"{listing(sorted(absent), most=3)}."
+            f"it lacks {len(absent)} of the features the model was fitted on: "
+            f"{listing(absent, most=3)}."
         )
-    changed = set(text) & set(table.numeric_features) | set(numeric) & set(
-        table.categorical_features
-    )
-    if changed:
+
+
+def _check_kinds(table: Table, numeric: list[str], text: list[str]) -> None:
+    """Refuse a table that lacks features, or holds text for numbers or the reverse.
+
+    Where all values are missing nothing tells the kind, and nothing is wrong.
+    """
+    _check_features(table.features, [*numeric, *text])
+    if table.numeric_features == tuple(numeric):
+        return
+    changed = [n for n in text if table.kinds[n] != "categorical"]
+    changed += [n for n in numeric if table.kinds[n] == "categorical"]
+    wrong = [name for name in changed if table.frame[name].notna().any()]
+    if wrong:
+        before, now = ("text", "numbers") if wrong[0] in text else ("numbers", "text")
         raise InputError(
-            f"feature {listing(sorted(changed), most=3)} held "
-            f"{'text' if changed & set(text) else 'numbers'} when the model was fitted, "
-            "and does not now."
+            f"feature {wrong[0]!r} held {before} when the model was fitted, and holds {now} now."
         )

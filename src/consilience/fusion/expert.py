@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
+from consilience.errors import listing
 from consilience.fusion.stack import Stack, _has
 from consilience.fusion.task import Task, Y
 
@@ -47,7 +48,12 @@ class Expert(BaseEstimator):  # type: ignore[misc]
         cohort, y = cohort[informed], y[informed]
         present = [name for name in self.names if cohort.has(name).any()]
         self.stack_ = Stack(present, self.encoders).fit(cohort, y)
-        self.learner_ = task.prepared(self.learner).fit(self.stack_.transform(cohort), y)
+        learner = task.prepared(self.learner)
+        try:
+            self.learner_ = learner.fit(self.stack_.transform(cohort), y)
+        except Exception as reason:
+            reason.add_note(f"while {type(self.learner).__name__} learned from {listing(present)}")
+            raise
         return self
 
     def values(self, cohort: Cohort, task: Task) -> FloatArray:
@@ -67,4 +73,5 @@ class Expert(BaseEstimator):  # type: ignore[misc]
 
 def measured_by_any(cohort: Cohort, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return which patients at least one of the modalities measured."""
-    return np.logical_or.reduce([_has(cohort, name) for name in names])
+    measured = [_has(cohort, name) for name in names]
+    return np.logical_or.reduce(measured) if measured else np.zeros(len(cohort), dtype=bool)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
-from consilience.errors import InputError
+from consilience.errors import InputError, suggestion
 from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
@@ -20,7 +21,7 @@ class LateFusion(Fusion):
     """The average over modalities of the probabilities, numbers or survival curves.
 
     Missing modalities: the average is over those that a patient has, with their
-    weights brought to 1.
+    weights brought to 1. One who has only modalities of weight 0 gets the prior.
 
     Parameters
     ----------
@@ -69,7 +70,10 @@ class LateFusion(Fusion):
 
     def _fit(self, cohort: Cohort, y: Y) -> None:
         if self.weights not in ("equal", "validated"):
-            raise InputError(f"weights must be 'equal' or 'validated', not {self.weights!r}.")
+            raise InputError(
+                f"weights must be 'equal' or 'validated', not {self.weights!r}."
+                f"{suggestion(self.weights, ('equal', 'validated'))}"
+            )
         self.experts_ = {
             name: Expert([name], self.learner, self.encoders or {}).fit(cohort, y, self.task_)
             for name in self.modalities_
@@ -105,3 +109,7 @@ class LateFusion(Fusion):
         total[spoken] /= weight[spoken]
         total[~spoken] = self.task_.prior
         return total
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        heard = [e.informed(cohort) for name, e in self.experts_.items() if self.weights_[name] > 0]
+        return np.asarray(np.logical_or.reduce(heard))

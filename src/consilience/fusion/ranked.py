@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.linear_model.coxph import BreslowEstimator
+
+from consilience.metrics.scores import FloatArray
 
 
 class RankedSurvival(BaseEstimator):  # type: ignore[misc]
@@ -29,12 +33,14 @@ class RankedSurvival(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the learner, and the Cox model on its out-of-fold risks."""
-        unseen = cross_val_predict(self.learner, X, y, cv=KFold(3, shuffle=True, random_state=0))
+        unseen = cross_val_predict(self.learner, X, y, cv=_folds(y["event"]))
         self.learner_ = clone(self.learner).fit(X, y)
         self.sign_ = 1.0 if getattr(self.learner_, "_predict_risk_score", True) else -1.0
-        self.scale_ = float(np.std(unseen)) or 1.0
-        self.cox_ = CoxPHSurvivalAnalysis(alpha=1e-3).fit(self._column(unseen), y)
-        self.cox_.coef_ = np.maximum(self.cox_.coef_, 1e-6)  # keep the learner's order
+        self.centre_, self.scale_ = float(np.mean(unseen)), float(np.std(unseen)) or 1.0
+        risk = self._standard(unseen)
+        slope = CoxPHSurvivalAnalysis(alpha=1e-3).fit(risk[:, None], y).coef_[0]
+        self.slope_ = max(float(slope), 1e-6)  # never 0 or less: the order is the learner's
+        self.baseline_ = BreslowEstimator().fit(self.slope_ * risk, y["event"], y["time"])
         return self
 
     def predict(self, X: Any) -> Any:
@@ -43,7 +49,15 @@ class RankedSurvival(BaseEstimator):  # type: ignore[misc]
 
     def predict_survival_function(self, X: Any) -> Any:
         """Return a step function a patient."""
-        return self.cox_.predict_survival_function(self._column(self.learner_.predict(X)))
+        risk = self._standard(self.learner_.predict(X))
+        return self.baseline_.get_survival_function(self.slope_ * risk)
 
-    def _column(self, risk: Any) -> Any:
-        return (self.sign_ * np.asarray(risk, dtype=float) / self.scale_).reshape(-1, 1)
+    def _standard(self, risk: Any) -> FloatArray:
+        return self.sign_ * (np.asarray(risk, dtype=float) - self.centre_) / self.scale_
+
+
+def _folds(event: npt.NDArray[np.bool_]) -> list[tuple[Any, Any]]:
+    """Return three folds with equal shares of the events, or as many as there are events."""
+    n = min(3, int(event.sum()))
+    strata = event if (~event).sum() >= n else np.ones(len(event), dtype=bool)
+    return list(StratifiedKFold(n, shuffle=True, random_state=0).split(strata, strata))

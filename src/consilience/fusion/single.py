@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
@@ -50,9 +53,7 @@ class SingleModality(Fusion):
         self.modality = modality
         self.encoders = encoders
 
-    @property
-    def modalities(self) -> list[str] | None:
-        """The one modality, as the base asks for it."""
+    def _asked(self) -> Sequence[str] | None:
         return None if self.modality is None else [self.modality]
 
     def _fit(self, cohort: Cohort, y: Y) -> None:
@@ -65,3 +66,6 @@ class SingleModality(Fusion):
 
     def _values(self, cohort: Cohort) -> FloatArray:
         return self.expert_.values(cohort, self.task_)
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        return self.expert_.informed(cohort)

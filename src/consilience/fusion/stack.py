@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
+from consilience.errors import InputError
 from consilience.fusion.encoding import CHUNK, Encoder, encoder_for
 
 
@@ -35,6 +36,7 @@ class Stack(BaseEstimator):  # type: ignore[misc]
     def fit(self, cohort: Cohort, y: Any) -> Self:
         """Fit each encoder on the patients whom its modality measured."""
         self.fitted_: dict[str, Encoder] = {}
+        self.kinds_ = {name: type(cohort.modalities[name]).__name__ for name in self.names}
         self.partial_: list[str] = []
         for name in self.names:
             measured = cohort.has(name)
@@ -45,6 +47,14 @@ class Stack(BaseEstimator):  # type: ignore[misc]
             if not measured.all():
                 self.partial_.append(name)
         return self
+
+    def _check_kind(self, name: str, cohort: Cohort) -> None:
+        kind = type(cohort.modalities[name]).__name__
+        if kind != self.kinds_[name]:
+            raise InputError(
+                f"modality {name!r} was a {self.kinds_[name]} when the model was fitted, "
+                f"and is a {kind} now."
+            )
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -59,6 +69,7 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         for name, encoder in self.fitted_.items():
             stop = start + len(encoder.names_)
             if name in cohort.modalities:
+                self._check_kind(name, cohort)
                 _fill(out[:, start:stop], cohort, name, encoder)
             start = stop
         for place, name in enumerate(self.partial_, start):
@@ -73,7 +84,10 @@ def _fill(out: FloatArray, cohort: Cohort, name: str, encoder: Encoder) -> None:
     step = max(1, CHUNK // max(1, out.shape[1]))
     for start in range(0, len(patients), step):
         part = slice(start, start + step)
-        out[patients[part]] = encoder.encode(modality, places[part])
+        try:
+            out[patients[part]] = encoder.encode(modality, places[part])
+        except InputError as reason:
+            raise InputError(f"modality {name!r}: {reason}") from reason
 
 
 def _has(cohort: Cohort, name: str) -> Any:

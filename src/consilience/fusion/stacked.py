@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+import numpy.typing as npt
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
@@ -82,8 +82,10 @@ class StackedFusion(Fusion):
             for name, expert in self.experts_.items()
         }
         self.partial_ = [name for name, (_, known) in unseen.items() if not known.all()]
-        combiner = self.task_.combiner() if self.combiner is None else clone(self.combiner)
-        self.combiner_ = self.task_.prepared(combiner).fit(self._columns(unseen), y)
+        self.silent_ = not self.task_.learnable(y)
+        if not self.silent_:
+            combiner = self.task_.combiner() if self.combiner is None else self.combiner
+            self.combiner_ = self.task_.prepared(combiner).fit(self._columns(unseen), y)
         for expert in self.experts_.values():
             expert.fit(cohort, y, self.task_)
 
@@ -93,6 +95,10 @@ class StackedFusion(Fusion):
         ]
         columns += [opinions[name][1].astype(float)[:, None] for name in self.partial_]
         return np.hstack(columns)
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        heard = [expert.informed(cohort) for expert in self.experts_.values()]
+        return np.asarray(np.logical_or.reduce(heard) & (not self.silent_))
 
     def _values(self, cohort: Cohort) -> FloatArray:
         opinions = {

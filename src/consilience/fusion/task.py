@@ -7,12 +7,15 @@ rows are again legal rows, so that fusion needs no case for the kind of outcome.
 
 from __future__ import annotations
 
+import numbers
+import sys
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone
+import pandas as pd
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -23,7 +26,7 @@ from sksurv.metrics import concordance_index_censored
 from sksurv.nonparametric import kaplan_meier_estimator
 
 from consilience.cohort.outcome import SURVIVAL_DTYPE
-from consilience.errors import InputError
+from consilience.errors import InputError, listing
 from consilience.fusion.ranked import RankedSurvival
 from consilience.metrics.scores import FloatArray, Probabilities, Scores, SurvivalCurves, Values
 
@@ -97,11 +100,23 @@ class Task(ABC):
         """Return the learner that stacks by default."""
 
     def folds(self, y: Y, n_splits: int, seed: int | None) -> list[tuple[Any, Any]]:
-        """Return stratified folds, fewer where the rarest stratum is smaller than n_splits."""
+        """Return stratified folds, fewer where the rarest stratum is smaller than n_splits.
+
+        Not stratified where a stratum has one patient; none for a single patient.
+
+        Raises
+        ------
+        InputError
+            If `n_splits` is not a whole number of at least 2.
+        """
+        if n_splits not in range(2, sys.maxsize):
+            raise InputError(f"folds must be a whole number of at least 2, not {n_splits!r}.")
+        if len(y) < 2:
+            return []
         strata = self.strata(y)
         rarest = int(np.unique(strata, return_counts=True)[1].min())
-        n = max(2, min(n_splits, rarest))
         splitter = StratifiedKFold if rarest >= 2 else KFold
+        n = int(min(n_splits, rarest if rarest >= 2 else len(y)))
         return list(splitter(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata))
 
 
@@ -124,12 +139,10 @@ class Classification(Task):
         return self
 
     def check(self, y: Any) -> Y:
-        labels = np.asarray(y)
-        if labels.ndim != 1 or type_of_target(labels) not in ("binary", "multiclass"):
-            raise InputError(
-                "a classifier needs one class a patient, "
-                f"but the outcome is {type_of_target(labels)} with shape {labels.shape}."
-            )
+        labels = _plain(y)
+        found = type_of_target(labels)
+        if found not in ("binary", "multiclass"):
+            raise InputError(f"a classifier needs one class a patient, but y is {found}.")
         return labels
 
     def learnable(self, y: Y) -> bool:
@@ -153,15 +166,15 @@ class Classification(Task):
         return Probabilities(values, self.classes)
 
     def decide(self, values: FloatArray) -> Y:
-        return self.classes[values.argmax(axis=1)]
+        return np.asarray(self.classes[values.argmax(axis=1)])
 
     def loss(self, y: Y, values: FloatArray) -> FloatArray:
         of_truth = values[np.arange(len(y)), np.searchsorted(self.classes, y)]
-        return -np.log(np.clip(of_truth, TINY, 1.0))
+        return np.asarray(-np.log(np.clip(of_truth, TINY, 1.0)))
 
     def features(self, values: FloatArray) -> FloatArray:
         logs = np.log(np.clip(values, TINY, 1.0)) - np.log(self.prior)
-        return logs[:, 1:] - logs[:, :1]
+        return np.asarray(logs[:, 1:] - logs[:, :1])
 
     def judge(self, y: Y, values: FloatArray) -> float:
         return float(np.mean(self.decide(values) == y))
@@ -182,13 +195,13 @@ class Regression(Task):
         return self
 
     def check(self, y: Any) -> Y:
+        plain = _plain(y)
         try:
-            numbers = np.asarray(y, dtype=float)
+            values = np.asarray(plain, dtype=float)
         except (TypeError, ValueError) as reason:
             raise InputError(f"a regressor needs a number a patient ({reason}).") from reason
-        if numbers.ndim != 1 or not np.isfinite(numbers).all():
-            raise InputError("a regressor needs one finite number a patient.")
-        return numbers
+        _refuse(~np.isfinite(values), values, "a regressor needs finite numbers, but {} is {}.")
+        return values
 
     def learnable(self, y: Y) -> bool:
         return len(y) > 1
@@ -221,8 +234,9 @@ class Regression(Task):
 class SurvivalTask(Task):
     """Time to an event, right-censored; values are survival curves on the event times.
 
-    The loss is the negative right-censored log-likelihood of the interval in which
-    the event or the censoring fell, on ten intervals with equal shares of the events.
+    The loss is the negative right-censored log-likelihood: of the interval in which an
+    event fell, on ten intervals with equal shares of the events, or of no event before
+    the time of censoring.
     """
 
     times: FloatArray
@@ -230,7 +244,7 @@ class SurvivalTask(Task):
 
     @classmethod
     def accepts(cls, y: Y, estimator_type: str | None) -> bool:
-        return y.dtype.names is not None
+        return y.dtype.names is not None and estimator_type is None
 
     def fit(self, y: Y) -> Self:
         if not y["event"].any():
@@ -250,11 +264,13 @@ class SurvivalTask(Task):
 
     def check(self, y: Any) -> Y:
         given = np.asarray(y)
-        if given.dtype.names is None or len(given.dtype.names) != 2:
-            raise InputError("survival needs a structured array with the fields event and time.")
-        event, time = (given[name] for name in given.dtype.names)
-        if not (np.isfinite(time).all() and (time > 0).all()):
-            raise InputError("a survival time is not a positive number.")
+        if given.ndim != 1 or len(given.dtype.names or ()) != 2:
+            raise InputError(_NEEDS_PAIRS)
+        event, time = (np.asarray(given[name]) for name in given.dtype.names or ())
+        if not (np.issubdtype(time.dtype, np.number) and np.isin(event, (0, 1)).all()):
+            raise InputError(_NEEDS_PAIRS)
+        wrong = ~(np.isfinite(time) & (time > 0))
+        _refuse(wrong, time, "survival times must be positive, but that of {} is {}.")
         checked = np.empty(len(given), dtype=SURVIVAL_DTYPE)
         checked["event"], checked["time"] = event, time
         return checked
@@ -268,9 +284,10 @@ class SurvivalTask(Task):
     def prepared(self, learner: Any) -> Any:
         if hasattr(learner, "predict_survival_function"):
             own = clone(learner)
-            if "fit_baseline_model" in own.get_params(deep=False):
-                own.set_params(fit_baseline_model=True)
-            return own
+            switches = [
+                n for n in own.get_params() if n.rpartition("__")[2] == "fit_baseline_model"
+            ]
+            return own.set_params(**dict.fromkeys(switches, True))
         return RankedSurvival(learner)
 
     def ask(self, learner: Any, X: Any) -> FloatArray:
@@ -292,8 +309,13 @@ class SurvivalTask(Task):
         survival = np.concatenate([1 + ends, inner, ends], axis=1)
         patient, interval = np.arange(len(y)), np.searchsorted(self.edges, y["time"])
         mass = survival[patient, interval] - survival[patient, interval + 1]
-        likelihood = np.where(y["event"], mass, survival[patient, interval])
-        return -np.log(np.clip(likelihood, TINY, 1.0))
+        # Beyond the last edge no curve is judged: an event there counts by survival to that
+        # edge alone, and so must a censoring.
+        known = np.minimum(y["time"], self.edges[-1])
+        padded = np.concatenate([1 + ends, values], axis=1)
+        free = padded[patient, np.searchsorted(self.times, known, side="right")]
+        likelihood = np.where(y["event"], mass, free)
+        return np.asarray(-np.log(np.clip(likelihood, TINY, 1.0)))
 
     def features(self, values: FloatArray) -> FloatArray:
         middle = int(np.argmin(np.abs(self.prior - (1 + self.prior[-1]) / 2)))
@@ -317,16 +339,65 @@ def task_of(y: Any, estimator: Any) -> tuple[Task, Y]:
     InputError
         If the estimator cannot learn such an outcome.
     """
-    given = np.asarray(y)
-    kind = get_tags(estimator).estimator_type if isinstance(estimator, BaseEstimator) else None
+    kind = learner_type(estimator)
+    try:
+        given = np.asarray(y)
+    except ValueError as reason:
+        raise InputError(f"y must be a list of one value a patient ({reason}).") from reason
     for task in TASKS:
         if task.accepts(given, kind):
             checked = task().check(given)
             return task().fit(checked), checked
-    raise InputError(
-        f"{type(estimator).__name__} is neither a classifier nor a regressor, and the outcome "
-        "is not survival: give a learner that fits the outcome."
-    )
+    name = type(estimator).__name__
+    if given.dtype.names is not None:
+        raise InputError(
+            f"{name} is a {kind}, but the outcome is survival: give a scikit-survival estimator."
+        )
+    raise InputError(f"{name} is neither a classifier nor a regressor, and so {_NEEDS_PAIRS}")
+
+
+def learner_type(learner: Any) -> str | None:
+    """Return "classifier" or "regressor", or None for an estimator that learns survival.
+
+    Raises
+    ------
+    InputError
+        If it is no estimator.
+    """
+    if isinstance(learner, type):
+        name = learner.__name__
+        raise InputError(f"the learner is the class {name}; give an instance: {name}().")
+    if not (hasattr(learner, "fit") and hasattr(learner, "get_params")):
+        raise InputError(f"the learner must be a scikit-learn estimator, not {learner!r}.")
+    # scikit-survival's IPCRidge is tagged a regressor; this attribute only survival learners have.
+    kind = None if hasattr(learner, "_predict_risk_score") else get_tags(learner).estimator_type
+    return None if kind is None else str(kind)
+
+
+_NEEDS_PAIRS = (
+    "survival needs y as a structured array of event (True or False) and time (a number), in that "
+    "order, as sksurv.util.Surv.from_arrays makes it."
+)
+
+
+def _plain(y: Any) -> Y:
+    """Return one value a patient, of one type and none of them missing."""
+    given = np.asarray(y)
+    if given.ndim != 1:
+        raise InputError(f"y needs one value a patient, but its shape is {given.shape}.")
+    _refuse(pd.isna(given), given, "y must be known for every patient, but {} is {}.")
+    if given.dtype != object:
+        return given
+    types = sorted({type(value).__name__ for value in given})
+    if len(types) > 1 and not all(isinstance(value, numbers.Real) for value in given):
+        raise InputError(f"y mixes values of different types: {listing(types)}.")
+    return np.array(given.tolist())
+
+
+def _refuse(wrong: Any, values: Y, sentence: str) -> None:
+    places = np.flatnonzero(wrong)
+    if len(places):
+        raise InputError(sentence.format(f"entry {places[0]}", values[places[0]]))
 
 
 def _cloglog(survival: FloatArray) -> FloatArray:

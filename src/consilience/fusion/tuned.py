@@ -11,11 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
-from consilience.fusion.task import Task, task_of
-
-
-def _best_has(method: str) -> Any:
-    return lambda tuned: hasattr(getattr(tuned, "best_", tuned.estimator), method)
+from consilience.fusion.task import Task, learner_type, task_of
 
 
 class Tuned(BaseEstimator):  # type: ignore[misc]
@@ -61,16 +57,21 @@ class Tuned(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Choose the settings and refit with them."""
         task, y = task_of(y, self.estimator)
+        prepared = task.prepared(self.estimator)
+        prefix = _place_within(prepared, self.estimator)
         search = GridSearchCV(
-            task.prepared(self.estimator),
-            dict(self.grid),
+            prepared,
+            {f"{prefix}{name}": values for name, values in self.grid.items()},
             scoring=_Skill(task),
             cv=task.folds(y, self.folds, self.random_state),
         ).fit(X, y)
         self.best_ = search.best_estimator_
-        self.best_params_ = dict(search.best_params_)
         losses = -np.asarray(search.cv_results_["mean_test_score"], dtype=float)
-        self.losses_ = list(zip(search.cv_results_["params"], losses.tolist(), strict=True))
+        self.losses_ = [
+            ({name.removeprefix(prefix): value for name, value in params.items()}, float(loss))
+            for params, loss in zip(search.cv_results_["params"], losses, strict=True)
+        ]
+        self.best_params_ = dict(self.losses_[search.best_index_][0])
         if hasattr(self.best_, "classes_"):
             self.classes_ = self.best_.classes_
         return self
@@ -79,18 +80,28 @@ class Tuned(BaseEstimator):  # type: ignore[misc]
         """Predict with the best settings."""
         return self.best_.predict(X)
 
-    @available_if(_best_has("predict_proba"))
+    @available_if(lambda tuned: learner_type(tuned.estimator) == "classifier")  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Return probabilities with the best settings."""
         return self.best_.predict_proba(X)
 
-    @available_if(_best_has("predict_survival_function"))
+    @available_if(lambda tuned: learner_type(tuned.estimator) is None)  # type: ignore[untyped-decorator]
     def predict_survival_function(self, X: Any) -> Any:
         """Return survival curves with the best settings."""
         return self.best_.predict_survival_function(X)
 
     def __sklearn_tags__(self) -> Tags:
-        return get_tags(self.estimator)
+        tags = get_tags(self.estimator)
+        tags.estimator_type = learner_type(self.estimator)
+        return tags
+
+
+def _place_within(prepared: Any, estimator: Any) -> str:
+    """Return the prefix of an estimator's parameters where `Task.prepared` wrapped it."""
+    if type(prepared) is type(estimator):
+        return ""
+    inside = prepared.get_params(deep=False).items()
+    return next(f"{name}__" for name, part in inside if type(part) is type(estimator))
 
 
 class _Skill:
