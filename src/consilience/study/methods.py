@@ -3,77 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from consilience.study.finding import Finding
-
-Splitting: TypeAlias = Literal["stratified", "grouped", "leave one site out"]
-
-
-@dataclass(frozen=True)
-class Design:
-    """What the methods paragraph and the checklist need to know of the protocol.
-
-    Attributes
-    ----------
-    splitting : {"stratified", "grouped", "leave one site out"}
-        How patients were assigned to the outer folds.
-    folds, repeats : int
-        Outer folds, and how often they were drawn anew.
-    inner_folds : int
-        Folds in which settings were tuned inside a training set; 0 if nothing was tuned.
-    by : str, optional
-        The column that groups patients, or that names the site.
-    resamples : int
-        Bootstrap resamples behind each interval; 0 if none.
-    level : float
-        Level of the intervals.
-    permutations : int
-        How often each modality and feature was shuffled for its importance.
-    """
-
-    splitting: Splitting
-    folds: int
-    repeats: int
-    inner_folds: int = 0
-    by: str | None = None
-    resamples: int = 2000
-    level: float = 0.95
-    permutations: int = 0
-
-    @property
-    def splits(self) -> str:
-        """How patients were split, as a clause."""
-        times = "once" if self.repeats == 1 else f"{self.repeats} times"
-        if self.splitting == "leave one site out":
-            return f"leaving out one {self.by or 'site'} at a time ({self.folds} in all)"
-        kept = f", all patients of one {self.by} in the same fold" if self.by else ""
-        return f"{self.folds}-fold cross-validation, stratified by the outcome{kept}, drawn {times}"
+from consilience.study.protocol import Protocol
 
 
-def methods_paragraph(finding: Finding, design: Design) -> str:
+def methods_paragraph(finding: Finding, protocol: Protocol) -> str:
     """Return the methods as plain text, from the settings, the versions and the seed.
 
     Parameters
     ----------
     finding : Finding
         Its own `methods` is not read and may be empty.
-    design : Design
+    protocol : Protocol
     """
     return " ".join(
         sentence
         for sentence in (
             _population(finding),
             _candidates(finding),
-            _validation(finding, design),
-            _measures(finding, design),
+            _validation(finding, protocol),
+            _measures(finding, protocol),
             _missing(finding),
-            _further(finding, design),
+            _further(finding),
             _software(finding),
         )
         if sentence
     )
+
+
+def splits(protocol: Protocol) -> str:
+    """Return how patients were split, as a clause."""
+    if protocol.leave_out:
+        return f"leaving out one {protocol.leave_out} at a time"
+    kept = f", all patients of one {protocol.group} in the same fold" if protocol.group else ""
+    times = "once" if protocol.repeats == 1 else f"{protocol.repeats} times"
+    return f"{protocol.folds}-fold cross-validation, stratified by the outcome{kept}, drawn {times}"
 
 
 def enumerate_words(words: Iterable[str]) -> str:
@@ -130,35 +95,30 @@ def _candidates(finding: Finding) -> str:
     return f"{start[0].upper()}{start[1:]} were compared on the same patients and folds."
 
 
-def _validation(finding: Finding, design: Design) -> str:
-    tuned = (
-        f"settings were tuned by {design.inner_folds}-fold cross-validation within the training "
-        "patients of each fold"
-        if design.inner_folds
-        else "no setting was tuned"
-    )
+def _validation(finding: Finding, protocol: Protocol) -> str:
     return (
-        f"Performance was estimated on held-out patients by {design.splits} "
-        f"(seed {finding.provenance.seed}). Imputation, scaling, encoding, feature selection and "
-        f"the models themselves were fitted on the training patients alone; {tuned}."
+        f"Performance was estimated on held-out patients by {splits(protocol)} "
+        f"(seed {finding.provenance.seed}). Imputation, scaling, encoding and the models "
+        "themselves were fitted on the training patients alone; a learner with settings to choose "
+        f"chose them by {protocol.inner_folds}-fold cross-validation within those."
     )
 
 
-def _measures(finding: Finding, design: Design) -> str:
+def _measures(finding: Finding, protocol: Protocol) -> str:
     others = sorted({name for c in finding.candidates for name in c.others})
     also = f" Also reported: {enumerate_words(name.replace('_', ' ') for name in others)}."
-    level = f"{100 * design.level:g}%"
-    resampled = (
-        f" {level} intervals come from {design.resamples:,} bootstrap resamples of the patients, "
-        "stratified by the outcome, with the models held fixed."
-        if design.resamples
-        else ""
+    compared = (
+        f"The comparison that counts, of {protocol.primary}, was declared beforehand."
+        if protocol.primary
+        else "p-values were adjusted over the models of several sources by Holm's method."
     )
     return (
-        f"The primary measure was {finding.metric_label}.{also if others else ''}{resampled} "
-        "Differences to the best single source are paired by fold, with the corrected resampled "
-        "t-interval of Nadeau and Bengio (2003), which allows for training sets that overlap; "
-        "p-values were adjusted over the models of several sources by Holm's method."
+        f"The primary measure was {finding.metric_label}.{also if others else ''} "
+        f"{100 * protocol.level:g}% intervals come from {protocol.bootstrap:,} bootstrap resamples "
+        "of the patients, stratified by the outcome, with the models held fixed. Differences to "
+        "the best single source are paired; their intervals use the corrected variance over folds "
+        "of Nadeau and Bengio (2003), which counts that training sets overlap, and the patient "
+        f"bootstrap where most folds have no value. {compared}"
     )
 
 
@@ -170,12 +130,12 @@ def _missing(finding: Finding) -> str:
     )
 
 
-def _further(finding: Finding, design: Design) -> str:
+def _further(finding: Finding) -> str:
     parts = []
-    if finding.importance and design.permutations:
+    if finding.importance:
         parts.append(
             f"Importance is the loss in {finding.metric_label} when a source or a feature was "
-            f"shuffled among held-out patients ({design.permutations} times)."
+            "shuffled among held-out patients."
         )
     if finding.subgroups:
         columns = dict.fromkeys(group.column for group in finding.subgroups)

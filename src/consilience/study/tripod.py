@@ -11,12 +11,14 @@ BMJ 385, e078378.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from consilience.study.finding import ChecklistItem, Finding
-from consilience.study.methods import Design, enumerate_words, events_clause
+from consilience.study.methods import enumerate_words, events_clause, splits
+from consilience.study.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,23 @@ class Item:
     number: str
     topic: str
     hint: str
-    answer: Callable[[Finding, Design], Answer] | None = None
+    answer: Callable[[Finding, Protocol], Answer] | None = None
 
 
-def checklist(finding: Finding, design: Design) -> list[ChecklistItem]:
+def checklist(finding: Finding, protocol: Protocol) -> list[ChecklistItem]:
     """Return all items of TRIPOD+AI: what the run knows is filled in, the rest is marked.
 
     Parameters
     ----------
     finding : Finding
         Its own `checklist` is not read and may be empty.
-    design : Design
+    protocol : Protocol
     """
-    return [_filled(item, finding, design) for item in ITEMS]
+    return [_filled(item, finding, protocol) for item in ITEMS]
 
 
-def _filled(item: Item, finding: Finding, design: Design) -> ChecklistItem:
-    answer = None if item.answer is None else item.answer(finding, design)
+def _filled(item: Item, finding: Finding, protocol: Protocol) -> ChecklistItem:
+    answer = None if item.answer is None else item.answer(finding, protocol)
     if isinstance(answer, NotApplicable):
         return ChecklistItem(
             item=item.number, topic=item.topic, status="not applicable", answer=answer.reason
@@ -74,14 +76,14 @@ def _filled(item: Item, finding: Finding, design: Design) -> ChecklistItem:
     return ChecklistItem(item=item.number, topic=item.topic, status="filled", answer=answer)
 
 
-def _title(finding: Finding, _: Design) -> Answer:
+def _title(finding: Finding, _: Protocol) -> Answer:
     return (
         f"{finding.title}: development and internal validation of models that predict "
         f"{finding.outcome.name}. The authors should add the target population."
     )
 
 
-def _objectives(finding: Finding, _: Design) -> Answer:
+def _objectives(finding: Finding, _: Protocol) -> Answer:
     names = enumerate_words(modality.name for modality in finding.cohort.modalities)
     return (
         f"Development and internal validation: to find whether {names} together predict "
@@ -89,14 +91,15 @@ def _objectives(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _preparation(_: Finding, design: Design) -> Answer:
+def _preparation(_: Finding, protocol: Protocol) -> Answer:
     return (
         "Values are imputed, scaled and encoded inside each training set, the same way for all "
-        f"patients; what reading left out is counted in the flow of patients. Folds: {design.splits}."
+        f"patients; what reading left out is counted in the flow of patients. "
+        f"Folds: {splits(protocol)}."
     )
 
 
-def _outcome(finding: Finding, _: Design) -> Answer:
+def _outcome(finding: Finding, _: Protocol) -> Answer:
     outcome = finding.outcome
     columns = enumerate_words(outcome.columns)
     horizon = "" if outcome.horizon is None else f", shown at {outcome.horizon:g} {outcome.unit}"
@@ -106,7 +109,7 @@ def _outcome(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _candidate_predictors(finding: Finding, _: Design) -> Answer:
+def _candidate_predictors(finding: Finding, _: Protocol) -> Answer:
     features = sum(modality.features for modality in finding.cohort.modalities)
     return (
         f"All {features:,} features of the {len(finding.cohort.modalities)} sources entered; none "
@@ -115,7 +118,7 @@ def _candidate_predictors(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _missing_data(finding: Finding, _: Design) -> Answer:
+def _missing_data(finding: Finding, _: Protocol) -> Answer:
     complete = sum(
         pattern.patients
         for pattern in finding.cohort.patterns
@@ -128,77 +131,65 @@ def _missing_data(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _partition(finding: Finding, design: Design) -> Answer:
+def _partition(finding: Finding, protocol: Protocol) -> Answer:
     return (
-        f"{finding.cohort.analysed:,} patients; {design.splits}; seed {finding.provenance.seed}. "
-        "Each patient is scored by models that never saw that patient."
+        f"{finding.cohort.analysed:,} patients; {splits(protocol)}; "
+        f"seed {finding.provenance.seed}. Each patient is scored by models that never saw "
+        "that patient."
     )
 
 
-def _handling(_: Finding, __: Design) -> Answer:
+def _handling(_: Finding, __: Protocol) -> Answer:
     return (
         "Numbers are standardised and categories one-hot encoded within the training patients, "
         "unless a candidate's settings say otherwise (table of candidates)."
     )
 
 
-def _models(finding: Finding, design: Design) -> Answer:
+def _models(finding: Finding, protocol: Protocol) -> Answer:
     names = enumerate_words(c.name for c in finding.candidates if c.role != "leave one out")
-    tuning = f"tuned in {design.inner_folds} inner folds" if design.inner_folds else "not tuned"
     return (
-        f"Candidates: {names}; {tuning}; internal validation by {design.splits}. Their settings "
-        "are in finding.json. The authors should give the rationale."
+        f"Candidates: {names}; settings chosen in {protocol.inner_folds} inner folds; "
+        f"internal validation by {splits(protocol)}. Their settings are in finding.json. "
+        "The authors should give the rationale."
     )
 
 
-def _clusters(_: Finding, design: Design) -> Answer:
-    if design.splitting == "leave one site out":
-        return f"Performance was estimated on one {design.by or 'site'} left out at a time."
+def _clusters(_: Finding, protocol: Protocol) -> Answer:
+    if protocol.leave_out:
+        return f"Performance was estimated on one {protocol.leave_out} left out at a time."
     return None
 
 
-def _performance_measures(finding: Finding, design: Design) -> Answer:
+def _performance_measures(finding: Finding, protocol: Protocol) -> Answer:
     others = sorted({name for c in finding.candidates for name in c.others})
     further = f", and {enumerate_words(n.replace('_', ' ') for n in others)}" if others else ""
     return (
-        f"{finding.metric_label}{further}; {100 * design.level:g}% intervals from "
-        f"{design.resamples:,} bootstrap resamples of patients; paired differences with the "
+        f"{finding.metric_label}{further}; {100 * protocol.level:g}% intervals from "
+        f"{protocol.bootstrap:,} bootstrap resamples of patients; paired differences with the "
         "correction of Nadeau and Bengio; calibration and, for risks, decision curves."
     )
 
 
-def _no_updating(_: Finding, __: Design) -> Answer:
+def _no_updating(_: Finding, __: Protocol) -> Answer:
     return NotApplicable("No model was updated after its evaluation.")
 
 
-def _calculation(_: Finding, __: Design) -> Answer:
+def _calculation(_: Finding, __: Protocol) -> Answer:
     return "By the fitted models themselves, on held-out patients (scores.parquet)."
 
 
-def _imbalance(finding: Finding, _: Design) -> Answer:
+def _imbalance(finding: Finding, _: Protocol) -> Answer:
     if finding.outcome.kind in ("continuous", "survival"):
         return NotApplicable("The outcome has no classes.")
-    settings = [value for c in finding.candidates for value in _weights(c.settings)]
-    if any(value is not None for value in settings):
+    settings = " ".join(repr(candidate.settings) for candidate in finding.candidates)
+    weights = re.findall(r"class_weight\W+(\w+)", settings)
+    if set(weights) - {"None"}:
         return None
     return "Patients were neither resampled nor weighted by class."
 
 
-def _weights(settings: Any) -> Iterator[Any]:
-    """Yield what any setting named 'class_weight' is, however deep; text is searched as well."""
-    if isinstance(settings, dict):
-        for name, value in settings.items():
-            if str(name).endswith("class_weight"):
-                yield value
-            yield from _weights(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _weights(value)
-    elif isinstance(settings, str) and "class_weight" in settings:
-        yield settings
-
-
-def _fairness(finding: Finding, _: Design) -> Answer:
+def _fairness(finding: Finding, _: Protocol) -> Answer:
     if not finding.subgroups:
         return None
     columns = enumerate_words(dict.fromkeys(group.column for group in finding.subgroups))
@@ -208,7 +199,7 @@ def _fairness(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _output(finding: Finding, _: Design) -> Answer:
+def _output(finding: Finding, _: Protocol) -> Answer:
     said = {
         "binary": "The probability of the outcome",
         "multiclass": "The probability of each class",
@@ -218,11 +209,11 @@ def _output(finding: Finding, _: Design) -> Answer:
     return f"{said}; no threshold was chosen."
 
 
-def _same_data(_: Finding, __: Design) -> Answer:
+def _same_data(_: Finding, __: Protocol) -> Answer:
     return NotApplicable("Development and evaluation use the same cohort, split into folds.")
 
 
-def _code(finding: Finding, _: Design) -> Answer:
+def _code(finding: Finding, _: Protocol) -> Answer:
     version = finding.provenance.versions.get("consilience")
     if version is None:
         return None
@@ -232,7 +223,7 @@ def _code(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _flow(finding: Finding, _: Design) -> Answer:
+def _flow(finding: Finding, _: Protocol) -> Answer:
     cohort = finding.cohort
     return (
         f"{cohort.patients:,} patients in the files, {cohort.analysed:,} analysed"
@@ -240,36 +231,36 @@ def _flow(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _numbers(finding: Finding, design: Design) -> Answer:
+def _numbers(finding: Finding, protocol: Protocol) -> Answer:
     return (
         f"{finding.cohort.analysed:,} patients{events_clause(finding)} in the evaluation of every "
-        f"candidate; per training set, what is left of them after {design.splits}."
+        f"candidate; per training set, what is left of them after {splits(protocol)}."
     )
 
 
-def _specification(_: Finding, __: Design) -> Answer:
+def _specification(_: Finding, __: Protocol) -> Answer:
     return "The refitted model is in the folder bundle, with the schema of its inputs."
 
 
-def _performance(finding: Finding, _: Design) -> Answer:
+def _performance(finding: Finding, _: Protocol) -> Answer:
     groups = f", with {len(finding.subgroups)} subgroups" if finding.subgroups else ""
     return f"All candidates with intervals in this report and in finding.json{groups}."
 
 
-def _heterogeneity(finding: Finding, design: Design) -> Answer:
-    by_site = any(group.column == design.by for group in finding.subgroups)
-    if design.by is None or not by_site:
+def _heterogeneity(finding: Finding, protocol: Protocol) -> Answer:
+    site = protocol.leave_out or protocol.group
+    if site is None or not any(group.column == site for group in finding.subgroups):
         return None
-    return f"Performance for each {design.by} is in the table of subgroups."
+    return f"Performance for each {site} is in the table of subgroups."
 
 
-def _interpretation(finding: Finding, _: Design) -> Answer:
+def _interpretation(finding: Finding, _: Protocol) -> Answer:
     return (
         f"{finding.verdict.sentence} The authors should set this in the context of earlier studies."
     )
 
 
-def _limitations(finding: Finding, _: Design) -> Answer:
+def _limitations(finding: Finding, _: Protocol) -> Answer:
     wrong = [c.name for c in finding.checks if c.status in ("warning", "failed")]
     checks = f" Checks that call for care: {enumerate_words(wrong)}." if wrong else ""
     return (
@@ -278,7 +269,7 @@ def _limitations(finding: Finding, _: Design) -> Answer:
     )
 
 
-def _poor_input(_: Finding, __: Design) -> Answer:
+def _poor_input(_: Finding, __: Protocol) -> Answer:
     return (
         "Names, units and ranges of the inputs are checked against the bundle's schema and refused "
         "or warned of; a patient without a source is predicted from the others."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from markupsafe import Markup, escape
 
@@ -93,7 +93,7 @@ def page_style() -> Iterator[None]:
     import matplotlib as mpl
 
     ink, muted = stand_in("ink"), stand_in("muted")
-    settings = {
+    settings: Any = {
         "figure.dpi": 72,
         "savefig.dpi": 72,
         "font.family": "DejaVu Sans",

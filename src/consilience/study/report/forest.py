@@ -31,6 +31,7 @@ PITCH = 36.0
 """Height of a row: its name on one line, its interval on the next."""
 
 SIDE = 12.0
+PLAIN = Style()
 FOOT = 48.0
 
 
@@ -53,7 +54,7 @@ class Row:
     label: str
     estimate: Estimate | None
     text: str
-    style: Style = Style()
+    style: Style = PLAIN
     hollow: bool = False
 
 

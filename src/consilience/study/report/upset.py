@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from consilience.study.finding import CohortSummary, Pattern
-from consilience.study.report.canvas import Chart, WIDTH, blank, drawn, place, shorten, width_of
+from consilience.study.report.canvas import WIDTH, Chart, blank, drawn, place, shorten, width_of
 from consilience.study.report.theme import stand_in
 from consilience.study.report.wording import count, percent, plain
 
