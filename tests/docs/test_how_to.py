@@ -55,3 +55,23 @@ def test_a_reader_is_added_as_the_page_says(root: Path, blocks_of, copied) -> No
     after = f"{after[:first]}{statement}\n{after[first:]}"
     reading.write_text(after, encoding="utf-8")
     assert passed(copy.pytest("tests/cohort/formats/test_stata.py")) == 3
+
+
+@pytest.mark.slow
+def test_a_metric_is_added_as_the_page_says(root: Path, blocks_of, copied) -> None:
+    blocks = blocks_of(root / "docs" / "add-a-metric.md")
+    (statement,) = imports_of(blocks)
+    (entry,) = [block.text for block in blocks if block.text.startswith("_for_binary(")]
+    copy = copied()
+    copy.write(blocks)
+    catalogue = copy.root / "src" / "consilience" / "metrics" / "catalogue.py"
+    before = catalogue.read_text(encoding="utf-8")
+    assert before.count('    "binary": (\n') == before.count('    ),\n    "multiclass": (\n') == 1
+    end = before.index('    ),\n    "multiclass": (\n')
+    after = f"{before[:end]}        {entry}{before[end:]}"
+    first = after.index("from consilience.")
+    catalogue.write_text(f"{after[:first]}{statement}\n{after[first:]}", encoding="utf-8")
+    assert passed(copy.pytest("tests/metrics/test_matthews.py")) == 2
+    # The laws find it through the catalogue, and as many are put to it as to one of ours.
+    laws = passed(copy.pytest("tests/metrics/test_metric.py", "-k", "binary-f1"))
+    assert passed(copy.pytest("tests/metrics/test_metric.py", "-k", "binary-mcc")) == laws
