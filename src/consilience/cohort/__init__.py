@@ -3,6 +3,7 @@
 from consilience.cohort.assembling import read_cohort
 from consilience.cohort.bag import Bag, bag_of
 from consilience.cohort.cohort import Cohort
+from consilience.cohort.description import Description, describe
 from consilience.cohort.embedded import embedded_cohorts, tcga_acc
 from consilience.cohort.fingerprint import fingerprint
 from consilience.cohort.images import Images
@@ -26,6 +27,7 @@ __all__ = [
     "Binary",
     "Cohort",
     "Continuous",
+    "Description",
     "EventBy",
     "Images",
     "Modality",
@@ -37,6 +39,7 @@ __all__ = [
     "Target",
     "Truth",
     "bag_of",
+    "describe",
     "embedded_cohorts",
     "fingerprint",
     "open_cohort",

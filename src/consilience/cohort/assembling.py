@@ -46,11 +46,15 @@ class Rules:
 
 @dataclass(frozen=True)
 class _Part:
-    """One modality on its way into the cohort, and where it came from."""
+    """One modality on its way into the cohort, and where it came from.
+
+    `source` is for messages and has the path as the user gave it; `file` is remembered.
+    """
 
     name: str
     source: str
     modality: Modality
+    file: str
     place: Callable[[str], str] | None = None
 
 
@@ -157,16 +161,27 @@ def _parts(
     columns: set[str] = set()
     for name, given in tables.items():
         if isinstance(given, Modality):
-            parts.append(_Part(name, f"table {name!r}", given))
+            parts.append(_Part(name, f"table {name!r}", given, f"table {name!r}"))
             continue
         source = f"table {name!r} ({given})"
         for own, reading in read_modalities(given, request).items():
             parts.append(
-                _Part(f"{name}_{own}" if own else name, source, reading.modality, reading.place)
+                _Part(
+                    f"{name}_{own}" if own else name,
+                    source,
+                    reading.modality,
+                    _file(name, given),
+                    reading.place,
+                )
             )
-            left_out += [(who, source, why) for who, why in reading.left_out]
+            left_out += [(who, _file(name, given), why) for who, why in reading.left_out]
             columns |= reading.columns
     return parts, left_out, columns
+
+
+def _file(name: str, given: PathLike) -> str:
+    """Return what the cohort remembers a file by: no folders, which are the user's own."""
+    return f"table {name!r} ({Path(given).name})"
 
 
 def _patients(
@@ -177,13 +192,13 @@ def _patients(
     if isinstance(patients, pd.DataFrame):
         return patients.set_axis(patient_index(patients.index, "patients"), axis=0), [], set()
     read = patients_of(patients, request)
-    blank = [(row, f"patients ({patients})", "the row is empty") for row in read.blank]
+    blank = [(row, f"patients ({Path(patients).name})", "the row is empty") for row in read.blank]
     return read.frame, blank, {*map(str, read.frame.columns), read.id_column}
 
 
 def _check_named(request: Request, columns: set[str], *, any_file: bool) -> None:
     """Refuse a column that the user named and no file has."""
-    named = [*request.kinds, *([request.id_column] if request.id_column else [])]
+    named = [*request.kinds, *request.units, *([request.id_column] if request.id_column else [])]
     absent = [name for name in named if name not in columns]
     if any_file and absent:
         raise InputError(
@@ -243,7 +258,7 @@ def _of_patients(
         raise InputError(
             f"{part.source} measured none of the {len(known)} patients.{how_to_agree(ids, known)}"
         )
-    unknown = [(str(i), part.source, "not among the patients") for i in ids[~is_known]]
+    unknown = [(str(i), part.file, "not among the patients") for i in ids[~is_known]]
     warnings.warn(
         f"{part.source}: {len(unknown)} of {len(ids)} measured are not among the patients and were "
         "left out.",

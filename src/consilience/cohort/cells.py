@@ -110,8 +110,8 @@ def _check_ids(sheet: Sheet, ids: pd.Series, blank: npt.NDArray[np.bool_]) -> No
     if len(missing):
         several = " If a patient has several rows, fill the id down and keep one row a patient."
         raise InputError(
-            f"{sheet.place(int(missing[0]))}: the patient id is missing; write it or remove the row."
-            f"{several if len(missing) > 0.3 * len(ids) else ''}"
+            f"{sheet.place(int(missing[0]))}: the patient id is missing; write it, "
+            f"or remove the row.{several if len(missing) > 0.3 * len(ids) else ''}"
         )
     known = ids[~blank]
     for row in known.index[known.str.contains(CONTROL)]:
@@ -195,9 +195,9 @@ def _text_among_numbers(sheet: Sheet, name: str, known: pd.Series, wrong: pd.Ser
         way = "correct it"
     return InputError(
         f"{sheet.place(row, name)}: {cell!r} stands where a number is due "
-        f"({int((~wrong).sum())} of {len(known)} cells are numbers); {way}, or say that it means missing "
-        f"(missing_values=[{cell!r}], --missing {cell!r}) or that {name!r} holds categories "
-        f"(kinds={{{name!r}: 'categorical'}}, --categorical {name!r})."
+        f"({int((~wrong).sum())} of {len(known)} cells are numbers); {way}, or say that it "
+        f"means missing (missing_values=[{cell!r}], --missing {cell!r}) or that {name!r} holds "
+        f"categories (kinds={{{name!r}: 'categorical'}}, --categorical {name!r})."
     )
 
 
@@ -212,7 +212,7 @@ def _check_finite(sheet: Sheet, name: str, numbers: pd.Series) -> None:
 
 def _warn_of_empty(sheet: Sheet, frame: pd.DataFrame) -> None:
     empty = [name for name, none in frame.isna().all().items() if none]
-    if len(empty):
+    if empty:
         warnings.warn(
             f"{sheet.path}: {len(empty)} of {frame.shape[1]} columns are empty: {listing(empty)}.",
             InputWarning,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -102,13 +102,14 @@ def read_table(
     InputError
         With file, line and column, if anything cannot be used as it is.
     """
-    request = request_of(id_column, kinds, missing_values, sheet)
+    request = replace(
+        request_of(id_column, kinds, missing_values), units=dict(units or {}), sheet=sheet
+    )
     readings = read_modalities(path, request)
-    wrong = [r.modality for r in readings.values() if not isinstance(r.modality, Table)]
-    if wrong or len(readings) > 1:
+    reading = next(iter(readings.values()))
+    if len(readings) > 1 or not isinstance(reading.modality, Table):
         what = "several modalities" if len(readings) > 1 else "a bag of instances a patient"
         raise InputError(f"{path} holds {what}, not one table; give it to read_cohort.")
-    (reading,) = readings.values()
     if reading.left_out:
         patient, reason = reading.left_out[0]
         warnings.warn(
@@ -116,7 +117,7 @@ def read_table(
             InputWarning,
             stacklevel=2,
         )
-    return _with_units(reading.modality, units, path)
+    return reading.modality
 
 
 def read_patients(
@@ -144,7 +145,7 @@ def read_patients(
     InputError
         As for `read_table`.
     """
-    request = request_of(id_column, kinds, missing_values, sheet)
+    request = replace(request_of(id_column, kinds, missing_values), sheet=sheet)
     return patients_of(path, request).frame
 
 
@@ -164,7 +165,6 @@ def request_of(
     id_column: str | None,
     kinds: Mapping[str, Kind] | None,
     missing_values: Iterable[str],
-    sheet: str | None = None,
 ) -> Request:
     """Return how a file is to be read, with the usual markers of missing values added."""
     wrong = [kind for kind in (kinds or {}).values() if kind not in KINDS]
@@ -173,7 +173,7 @@ def request_of(
     if isinstance(missing_values, str):
         missing_values = [missing_values]
     missing = MISSING_MARKERS | {marker.strip() for marker in missing_values}
-    return Request(id_column, missing, dict(kinds or {}), sheet)
+    return Request(id_column, missing, dict(kinds or {}))
 
 
 def read_modalities(path: PathLike, request: Request) -> dict[str, Reading]:
@@ -234,25 +234,16 @@ def _reading(content: Sheet | Table | Bag, request: Request) -> Reading:
         ]
         frame = frame.loc[~unmeasured]
     kinds = {name: kind for name, kind in request.kinds.items() if name in frame.columns}
+    units = {name: unit for name, unit in request.units.items() if name in frame.columns}
     columns = frozenset([*frame, cleaned.id_column])
-    return Reading(Table(frame, kinds=kinds), left_out, columns, cleaned.place)
+    return Reading(Table(frame, kinds=kinds, units=units), left_out, columns, cleaned.place)
 
 
 def _check_kinds(sheet: Sheet, request: Request) -> None:
-    unknown = [name for name in request.kinds if name not in sheet.frame.columns]
+    named = (*request.kinds, *request.units)
+    unknown = [name for name in named if name not in sheet.frame.columns]
     if unknown and not request.shared:
         raise InputError(
-            f"{sheet.path} has no column {unknown[0]!r}, of which a kind was said."
+            f"{sheet.path} has no column {unknown[0]!r}, of which a kind or unit was said."
             f"{suggestion(unknown[0], sheet.frame.columns)}"
         )
-
-
-def _with_units(table: Table | Bag, units: Mapping[str, str] | None, path: PathLike) -> Table:
-    assert isinstance(table, Table)
-    unknown = [name for name in units or {} if name not in table.kinds]
-    if unknown:
-        raise InputError(
-            f"{path} has no column {unknown[0]!r}, of which a unit was said."
-            f"{suggestion(unknown[0], table.features)}"
-        )
-    return Table(table.frame, kinds=table.kinds, units=units) if units else table

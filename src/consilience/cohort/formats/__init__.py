@@ -1,1 +1,3 @@
 """Files of users' tables: one format a module, each giving a `Sheet` or modalities."""
+
+__all__ = ()

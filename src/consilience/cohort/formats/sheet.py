@@ -26,6 +26,8 @@ class Request:
         Text that counts as missing.
     kinds : dict of str to Kind
         Kinds the user declared: a "categorical" column is kept as text.
+    units : dict of str to str
+        Units the user declared.
     sheet : str or None
         Sheet of a workbook; None is the first.
     shared : bool
@@ -36,6 +38,7 @@ class Request:
     id_column: str | None = None
     missing: Collection[str] = MISSING_MARKERS
     kinds: dict[str, Kind] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     sheet: str | None = None
     shared: bool = False
 
