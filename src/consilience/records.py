@@ -1,0 +1,203 @@
+"""What is said of one patient: one form for library, command line, web and audit log.
+
+Every record is frozen through and through (tuples, no dicts), hashable, and goes to JSON
+and back unchanged: ``record.model_dump_json()`` and ``Prediction.model_validate_json(text)``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Advice",
+    "ClassProbability",
+    "Contribution",
+    "Explanation",
+    "Prediction",
+    "SurvivalAt",
+]
+
+Kind: TypeAlias = Literal["binary", "multiclass", "continuous", "survival"]
+
+
+class Record(BaseModel):
+    """A frozen record; unknown keys and numbers that JSON cannot write are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ClassProbability(Record):
+    """The probability of one class."""
+
+    label: str
+    probability: float = Field(ge=0, le=1)
+
+
+class SurvivalAt(Record):
+    """The probability of being event-free beyond a time, in the outcome's unit."""
+
+    time: float = Field(ge=0)
+    probability: float = Field(ge=0, le=1)
+
+
+class Prediction(Record):
+    """What a model says of one patient.
+
+    Parameters
+    ----------
+    patient : str
+        His id.
+    outcome : str
+        What is predicted.
+    kind : {"binary", "multiclass", "continuous", "survival"}
+        It says which of the values below are given.
+    probabilities : tuple of ClassProbability
+        Of every class, adding up to 1 (binary, multiclass).
+    value : float, optional
+        The number (continuous), in `unit`.
+    risk : float, optional
+        Expected time lost before the last time of the model, in `unit`; higher is
+        worse (survival).
+    survival : tuple of SurvivalAt
+        At the model's horizons (survival).
+    unit : str
+        Of the value, or of the times.
+    informed : bool
+        False where nothing was measured that the model reads: then the values are
+        what is known of everybody, and say nothing of this patient.
+    sources : tuple of str
+        The modalities that it rests on.
+    warnings : tuple of str
+        What the reader should know before relying on it.
+    model : str
+        The fingerprint of the model, SHA-256 of its file.
+
+    Raises
+    ------
+    ValidationError
+        If the values do not belong to the kind.
+
+    Examples
+    --------
+    >>> from consilience.records import Prediction
+    >>> said = Prediction(
+    ...     patient="p1", outcome="los", kind="continuous", value=4.5, unit="days",
+    ...     informed=True, sources=("labs",), model="ab12",
+    ... )
+    >>> Prediction.model_validate_json(said.model_dump_json()) == said
+    True
+    """
+
+    patient: str
+    outcome: str
+    kind: Kind
+    probabilities: tuple[ClassProbability, ...] = ()
+    value: float | None = None
+    risk: float | None = None
+    survival: tuple[SurvivalAt, ...] = ()
+    unit: str = ""
+    informed: bool
+    sources: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    model: str
+
+    @model_validator(mode="after")
+    def _values_belong_to_the_kind(self) -> Self:
+        given = (bool(self.probabilities), self.value is not None, self.risk is not None)
+        classes = (True, False, False)
+        due = {"continuous": (False, True, False), "survival": (False, False, True)}
+        if given != due.get(self.kind, classes) or (self.survival and self.risk is None):
+            raise ValueError(f"the values are not those of a {self.kind} outcome")
+        total = sum(part.probability for part in self.probabilities)
+        if self.probabilities and abs(total - 1) > 1e-6:
+            raise ValueError(f"the probabilities add up to {total:g}, not to 1")
+        return self
+
+    def probability_of(self, label: str) -> float:
+        """Return the probability of a class.
+
+        Raises
+        ------
+        KeyError
+            If the outcome has no such class.
+        """
+        found = {part.label: part.probability for part in self.probabilities}
+        return found[label]
+
+
+class Contribution(Record):
+    """How far one thing moved a prediction."""
+
+    modality: str
+    feature: str | None = Field(None, description="None: the modality as a whole")
+    value: str | None = Field(None, description="what was measured, as text")
+    effect: float = Field(description="in the scale of the explanation; positive raises it")
+
+
+class Explanation(Record):
+    """Why a model says what it says of one patient.
+
+    Parameters
+    ----------
+    patient, outcome, model
+        As in the prediction it explains.
+    method : str
+        How the contributions were found, in words.
+    scale : str
+        What the effects are measured in: "log odds", or the outcome's unit.
+    baseline : float
+        What is said of everybody; baseline and effects add up to the prediction where
+        the method is additive.
+    contributions : tuple of Contribution
+        The largest first.
+    """
+
+    patient: str
+    outcome: str
+    model: str
+    method: str
+    scale: str
+    baseline: float
+    contributions: tuple[Contribution, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Advice(Record):
+    """What a rule makes of a prediction, for the person who decides.
+
+    Parameters
+    ----------
+    patient : str
+        His id.
+    rule : str
+        The rule that was applied, by name and version.
+    urgency : {"info", "warning", "critical"}
+        As in CDS Hooks.
+    sentence : str
+        What is advised.
+    reasons : tuple of str
+        What it rests on, a sentence each.
+    prediction : Prediction
+        What the rule was given.
+    explanation : Explanation, optional
+        Why the model says so.
+    """
+
+    patient: str
+    rule: str
+    urgency: Literal["info", "warning", "critical"]
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    prediction: Prediction
+    explanation: Explanation | None = None
+
+    @model_validator(mode="after")
+    def _of_one_patient(self) -> Self:
+        others = {self.prediction.patient}
+        if self.explanation is not None:
+            others.add(self.explanation.patient)
+        if others != {self.patient}:
+            raise ValueError("advice, prediction and explanation are of different patients")
+        return self

@@ -1,0 +1,165 @@
+"""A fitted model as bytes and back, without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+
+from consilience.errors import InputError
+from consilience.study.bundle.allowed import with_trusted
+from consilience.study.bundle.audit import CACHED, SCHEMA, Refused, audited
+
+LEAVES = ("JsonNode", "TypeNode", "FunctionNode")  # the same whether they are shared or not
+
+
+def dump_model(model: Any, *, trust: Sequence[str] = ()) -> bytes:
+    """Return a fitted model as the bytes of ``model.skops``.
+
+    The same model gives the same bytes, whichever process writes them, so that their
+    hash is its fingerprint.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    trust : sequence of str
+        Types outside the list of safe ones that may be in it, such as
+        ``"my.package.Learner"``; whoever loads the file has to name them again.
+
+    Raises
+    ------
+    InputError
+        If it holds a type that `load_model` would refuse; the sentence says which.
+    """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        data = _canonical(skops.io.dumps(model))
+        load_model(data, "the model", trust=trust)
+    except UnsupportedTypeException as reason:
+        raise InputError(f"the model cannot be saved: {reason}") from reason
+    except RecursionError as reason:
+        raise InputError("the model cannot be saved: it refers to itself.") from reason
+    return data
+
+
+def load_model(data: bytes, source: str, *, trust: Sequence[str] = ()) -> Any:
+    """Return the model that bytes hold; nothing that the file names is run.
+
+    Parameters
+    ----------
+    data : bytes
+        What `dump_model` returned.
+    source : str
+        What the bytes are called in errors.
+    trust : sequence of str
+        Types outside the list of safe ones that the reader vouches for.
+
+    Raises
+    ------
+    InputError
+        If it is no model file, is damaged, or holds anything that is not on the list.
+    """
+    import skops.io
+
+    from consilience.study.bundle.bounds import check_bounds
+
+    allowed = with_trusted(tuple(trust))
+    try:
+        audited(data, allowed)
+        objects = ("ObjectNode", "FunctionNode", "LossNode", "TreeNode", "DictNode", "TypeNode")
+        known = sorted(set().union(*(allowed[kind] for kind in objects)) | {"numpy.dtype"})
+        model = skops.io.loads(data, trusted=known)
+        check_bounds(model)
+    except Refused as reason:
+        raise InputError(f"{source}: it {reason}.{_advice(str(reason))}") from reason
+    except Exception as reason:
+        # The file is a stranger's: whatever it makes the libraries say, it cannot be loaded.
+        raise InputError(
+            f"{source}: the model cannot be rebuilt ({_first_line(reason)})."
+        ) from reason
+    return model
+
+
+def _advice(reason: str) -> str:
+    if "list of safe types" not in reason:
+        return ""
+    return (
+        " Use learners of scikit-learn or scikit-survival that are on it, or, if you wrote or "
+        "reviewed the type yourself, name it in `trust`."
+    )
+
+
+def _first_line(reason: Exception) -> str:
+    text = str(reason).strip().splitlines()
+    return (text[0] if text else type(reason).__name__).rstrip(".")
+
+
+def _canonical(data: bytes) -> bytes:
+    """Return a skops file without what differs from one process to the next.
+
+    skops numbers objects by their address in memory, and writes one that stands in two
+    places twice; here they are numbered in order and written once.
+    """
+    with ZipFile(io.BytesIO(data)) as source:
+        writing = _Numbering()
+        schema = writing.rewritten(json.loads(source.read(SCHEMA)))
+        target = io.BytesIO()
+        with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+            archive.writestr(_entry(SCHEMA), json.dumps(schema, separators=(",", ":")))
+            for old, new in writing.files.items():
+                archive.writestr(_entry(new), _without_padding(source.read(old)))
+    return target.getvalue()
+
+
+def _without_padding(data: bytes) -> bytes:
+    """Return an array's file with zeros between the fields of its rows.
+
+    A tree's nodes are C structures: what lies between their fields is whatever the
+    memory held before.
+    """
+    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    if array.dtype.names is None:
+        return data
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    target = io.BytesIO()
+    np.lib.format.write_array(target, clean, allow_pickle=False)
+    return target.getvalue()
+
+
+class _Numbering:
+    """New numbers for the nodes of a schema and for its files, in the order they come."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+        self.files: dict[str, str] = {}
+
+    def rewritten(self, item: Any) -> Any:
+        """Return a part of the schema with new numbers."""
+        if isinstance(item, list):
+            return [self.rewritten(value) for value in item]
+        if not isinstance(item, dict):
+            return item
+        node = dict(item)
+        old = node.pop("__id__", None) if "__loader__" in node else None
+        if old in self.numbers:
+            return {**CACHED, "__id__": self.numbers[old]}
+        if old is not None and node["__loader__"] not in LEAVES:
+            self.numbers[old] = node["__id__"] = len(self.numbers) + 1
+        if "file" in node and "__loader__" in node:
+            node["file"] = self.files.setdefault(node["file"], f"{len(self.files) + 1}.npy")
+        return {key: self.rewritten(value) for key, value in node.items()}
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = ZIP_DEFLATED
+    return entry
