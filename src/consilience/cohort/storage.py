@@ -129,7 +129,10 @@ def _open(folder: Path) -> Cohort:
             f"{content.patients}."
         )
     left_out = _read_left_out(_inside(folder, LEFT_OUT)) if content.left_out else None
-    modalities = {name: _opened(entry, folder, name) for name, entry in content.modalities.items()}
+    modalities = {
+        name: _opened(entry, folder, name, patients.index)
+        for name, entry in content.modalities.items()
+    }
     try:
         return Cohort(patients, modalities, name=content.name, left_out=left_out)
     except InputError as reason:
@@ -223,22 +226,22 @@ def _(modality: Images, folder: Path, name: str) -> Entry:
 
 
 @singledispatch
-def _opened(entry: object, folder: Path, name: str) -> Modality:
+def _opened(entry: object, folder: Path, name: str, patients: pd.Index) -> Modality:
     raise TypeError(type(entry).__name__)
 
 
 @_opened.register
-def _(entry: TableEntry, folder: Path, name: str) -> Modality:
-    return open_table(_inside(folder, f"{name}.parquet"), entry)
+def _(entry: TableEntry, folder: Path, name: str, patients: pd.Index) -> Modality:
+    return open_table(_inside(folder, f"{name}.parquet"), entry, patients)
 
 
 @_opened.register
-def _(entry: BagEntry, folder: Path, name: str) -> Modality:
+def _(entry: BagEntry, folder: Path, name: str, patients: pd.Index) -> Modality:
     return open_bag(_inside(folder, f"{name}.zarr"), entry)
 
 
 @_opened.register
-def _(entry: ImagesEntry, folder: Path, name: str) -> Modality:
+def _(entry: ImagesEntry, folder: Path, name: str, patients: pd.Index) -> Modality:
     return open_images(_inside(folder, f"{name}.zarr"), entry)
 
 

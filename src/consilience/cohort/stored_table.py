@@ -15,7 +15,7 @@ from consilience.cohort.modality import FloatArray, patient_index
 from consilience.cohort.table import Blocks, Kind, Table, TableSource
 from consilience.errors import InputError, listing
 
-GROUP = 4_000_000  # numbers a row group: 32 MB while it is read
+GROUP = 1_000_000  # numbers a row group: 8 MB while it is read
 FEWEST_ROWS = 1024  # a wide table would otherwise drown in the file's own bookkeeping
 READ_ERRORS = (pa.ArrowException, OSError)
 
@@ -46,8 +46,10 @@ def write_table(path: Path, table: Table) -> TableEntry:
     return entry
 
 
-def open_table(path: Path, entry: TableEntry) -> Table:
+def open_table(path: Path, entry: TableEntry, patients: pd.Index) -> Table:
     """Return a stored table; only its ids and its layout are read now.
+
+    The ids of `patients` are used where they are the same, not held a second time.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def open_table(path: Path, entry: TableEntry) -> Table:
     """
     stored = StoredTable(path, tuple(entry.kinds.items()), entry.dtype, entry.patients)
     index = stored.ids()
+    index = patients if index.equals(patients) else index
     return Table.from_source(TableSource(index, entry.kinds, entry.units, stored))
 
 
@@ -83,7 +86,6 @@ class StoredTable:
         numeric = [i for i, (_, kind) in enumerate(self.kinds, 1) if kind != "categorical"]
         text = [i for i, (_, kind) in enumerate(self.kinds, 1) if kind == "categorical"]
         values: FloatArray = np.empty((self.patients, len(numeric)), dtype=self.dtype)
-        ids: list[pa.ChunkedArray] = []
         texts: list[pa.Table] = []
         stop = 0
         with self._opened() as file:
@@ -93,13 +95,10 @@ class StoredTable:
                 for place, i in enumerate(numeric):
                     values[start:stop, place] = part.column(i).to_numpy()
                 self._check_finite(values[start:stop], part, numeric)
-                ids.append(part.column(0))
                 texts.append(part.select(text))
         values.flags.writeable = False
-        index = pd.Index(
-            [i for column in ids for i in column.to_pylist()], dtype=object, name="patient"
-        )
-        return Blocks(values, self._categories(texts, text, index))
+        pa.default_memory_pool().release_unused()
+        return Blocks(values, self._categories(texts, text))
 
     def _opened(self) -> pq.ParquetFile:
         try:
@@ -146,15 +145,14 @@ class StoredTable:
                 f"patient {part.column(0)[int(row[0])].as_py()!r} is infinite."
             )
 
-    def _categories(
-        self, parts: list[pa.Table], places: list[int], index: pd.Index
-    ) -> pd.DataFrame:
+    def _categories(self, parts: list[pa.Table], places: list[int]) -> pd.DataFrame:
         columns = {
             self.kinds[i - 1][0]: [v for part in parts for v in part.column(k).to_pylist()]
             for k, i in enumerate(places)
         }
         names = pd.Index(list(columns), dtype=object)
-        return pd.DataFrame(columns, index=index, columns=names, dtype=object)
+        rows = pd.RangeIndex(self.patients)
+        return pd.DataFrame(columns, index=rows, columns=names, dtype=object)
 
 
 def _schema(entry: TableEntry) -> pa.Schema:

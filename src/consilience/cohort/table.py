@@ -26,7 +26,8 @@ class Blocks:
     numeric : ndarray of shape (n_patients, n_numeric)
         Continuous, count and binary features in the table's order; NaN is missing.
     categorical : DataFrame of shape (n_patients, n_categorical)
-        Text values; None is missing.
+        Text values; None is missing. Its index is of no account: patients stand in the
+        table's order.
     """
 
     numeric: FloatArray
@@ -170,7 +171,7 @@ class Table(Modality):
     def categorical(self) -> pd.DataFrame:
         """Text values, (n_patients, n_categorical), as a copy."""
         frame = self._source.blocks.categorical
-        return frame.copy() if self._rows is None else frame.iloc[self._rows]
+        return (frame if self._rows is None else frame.iloc[self._rows]).set_axis(self.index)
 
     @property
     def frame(self) -> pd.DataFrame:
