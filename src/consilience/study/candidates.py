@@ -91,6 +91,8 @@ def all_candidates(
 
 def without_one(candidate: Candidate, modalities: Sequence[str]) -> list[Candidate]:
     """Return the candidate without each modality in turn, for "what does it add"."""
+    if "modalities" not in candidate.estimator.get_params(deep=False):
+        return []  # it cannot be told to leave one out
     used = candidate.modalities or list(modalities)
     variants = []
     for left in used if len(used) > 1 else []:

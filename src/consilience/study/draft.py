@@ -125,6 +125,8 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
         "seed = 0           # one seed reproduces every number",
         "bootstrap = 2000   # resamples of patients for intervals",
         "permutations = 5   # fits on a shuffled outcome, which must score as chance",
+        "leave_one_out = true   # what each source adds when the others are there",
+        "importance = true      # which source and which features matter",
         f"subgroups = {_toml(groups)}",
         '# group = "family"       # patients who share a value stay together',
         '# leave_out = "site"     # each site in turn is the test set',

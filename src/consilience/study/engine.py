@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, TypeAlias
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.parallel import get_active_backend
 
 from consilience.cohort import Target
 from consilience.errors import InputError, listing, suggestion
@@ -74,8 +75,17 @@ def run_jobs(
         yield from (_run_and_store(job, target, store) for job in due)
         return
     with ENGINES[engine](workers):
-        pool = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        yield from pool(delayed(_run_and_store)(job, target, store) for job in due)
+        yield from _dispatched([delayed(_run_and_store)(job, target, store) for job in due], workers)
+
+
+def _dispatched(tasks: Sequence[Any], workers: int) -> Iterator[str]:
+    """Yield results as they come, or handful by handful where the backend gives lists."""
+    if get_active_backend()[0].supports_return_generator:
+        yield from Parallel(return_as="generator_unordered", batch_size=1)(tasks)
+        return
+    handful = 8 * workers
+    for start in range(0, len(tasks), handful):
+        yield from Parallel(batch_size=1)(tasks[start : start + handful])
 
 
 def _run_and_store(job: Job, target: Target, store: Store) -> str:

@@ -203,9 +203,9 @@ class Finding(Part):
         """Return a candidate by name."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    def to_json(self) -> bytes:
+        """Return it as `finding.json` holds it."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from consilience.cohort import Target
-from consilience.metrics import Metric
+from consilience.metrics import Metric, metric_named
 from consilience.study.comparison import Comparison
 from consilience.study.evaluation import Evaluation, scores_of
 from consilience.study.finding import Contribution, Estimate, Importance
@@ -33,8 +33,6 @@ class ImportanceJob(Job):
         return f"{self.candidate.name} {self.fold.key} importance"
 
     def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
-        from consilience.metrics import metric_named
-
         model = self._fitted(target, target.y)
         test = self.fold.test
         drops = permutation_importance(
@@ -64,19 +62,17 @@ def contributions(
 
 
 def permuted_scores(
-    jobs: Sequence[PermutedJob], target: Target, store: Store, metric: Metric, seed: int
+    jobs: Sequence[PermutedJob], target: Target, store: Store, metric: Metric
 ) -> list[float]:
     """Return the metric under each shuffled outcome, over all folds together."""
-    from consilience.study.jobs import permuted
-
     found = []
     for permutation in sorted({job.permutation for job in jobs}):
         members = [job for job in jobs if job.permutation == permutation]
-        frames = [store.read(job.key) for job in members]
-        if any("failed" in notes for _, notes in frames):
+        stored = [store.read(job.key) for job in members]
+        if any("failed" in notes for _, notes in stored):
             continue
-        parts = [scores_of(frame, target.y, members[0].times) for frame, _ in frames]
+        parts = [scores_of(frame, target.y, members[0].times) for frame, _ in stored]
         rows = np.concatenate([job.fold.test for job in members])
         together = replace(parts[0], values=np.concatenate([part.values for part in parts]))
-        found.append(metric(permuted(target.y, seed, permutation)[rows], together))
+        found.append(metric(members[0].outcome(target)[rows], together))
     return found

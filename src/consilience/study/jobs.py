@@ -89,6 +89,7 @@ class PermutedJob(Job):
     """The same on a shuffled outcome, which nothing can predict."""
 
     permutation: int = 0
+    shuffle_seed: int = 0  # the same on all folds, which share one shuffled outcome
 
     @property
     def key(self) -> str:
@@ -96,14 +97,13 @@ class PermutedJob(Job):
         return f"{self.candidate.name} {self.fold.key} permuted {self.permutation}"
 
     def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
-        y = permuted(target.y, self.seed, self.permutation)
+        y = self.outcome(target)
         scores = self._scores(self._fitted(target, y), target)
         return pd.DataFrame(scores.values, columns=list(scores.names)), {}
 
-
-def permuted(y: npt.NDArray[Any], seed: int, permutation: int) -> npt.NDArray[Any]:
-    """Return the outcome dealt anew among the patients."""
-    return np.random.default_rng([seed, 7919, permutation]).permutation(y)
+    def outcome(self, target: Target) -> npt.NDArray[Any]:
+        """Return the outcome dealt anew among the patients."""
+        return np.random.default_rng([self.shuffle_seed, self.permutation]).permutation(target.y)
 
 
 def chosen_settings(model: Any) -> dict[str, Any]:

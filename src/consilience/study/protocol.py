@@ -69,6 +69,8 @@ class Protocol:
         Resamples of patients for intervals.
     permutations : int
         Fits on a shuffled outcome for the check that they score as chance; 0 skips it.
+    leave_one_out : bool
+        Whether to fit the candidate the verdict is about without each modality in turn.
     importance : bool
         Whether to look into which modality and which features matter.
     """
@@ -85,6 +87,7 @@ class Protocol:
     level: float = 0.95
     bootstrap: int = 2000
     permutations: int = 5
+    leave_one_out: bool = True
     importance: bool = True
 
     def __post_init__(self) -> None:

@@ -117,6 +117,7 @@ class ProtocolSettings(_Section):
     level: float = 0.95
     bootstrap: int = 2000
     permutations: int = 5
+    leave_one_out: bool = True
     importance: bool = True
 
     def protocol(self) -> Protocol:

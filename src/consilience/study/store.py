@@ -57,18 +57,23 @@ class Store:
         write_atomically(marker, text.encode())
 
     def has(self, key: str) -> bool:
-        """Return whether a result is there."""
+        """Return whether a result is there; a failure is none, and is tried again on resuming."""
         return self._path(key).exists()
 
     def write(self, key: str, frame: pd.DataFrame, notes: dict[str, Any]) -> None:
-        """Write a result: a table, and notes beside it in the same file."""
+        """Write a result: a table, and notes beside it in the same file.
+
+        Notes with the key "failed" mark the result as a failure.
+        """
         stored = frame.copy(deep=False)
         stored.attrs = {"consilience": json.dumps(notes)}
-        write_atomically(self._path(key), stored.to_parquet())
+        path = self._path(key)
+        write_atomically(_failed(path) if "failed" in notes else path, stored.to_parquet())
 
     def read(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Return a result and its notes."""
-        frame = pd.read_parquet(self._path(key))
+        """Return a result, or the failure in its place, and its notes."""
+        path = self._path(key)
+        frame = pd.read_parquet(path if path.exists() else _failed(path))
         return frame, json.loads(frame.attrs["consilience"])
 
     def _path(self, key: str) -> Path:
@@ -79,6 +84,10 @@ class Store:
     def _sweep(self) -> None:
         for left in self.results.glob("*.part"):
             left.unlink(missing_ok=True)
+
+
+def _failed(path: Path) -> Path:
+    return path.with_suffix(".failed")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

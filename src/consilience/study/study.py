@@ -39,7 +39,7 @@ class Setting:
     folds: Sequence[Fold]
     times: Any
     store: Store
-    run: Callable[[Sequence[Job], str], None]
+    run: Callable[[Sequence[Job], str], None]  # told the jobs, and what they are for
 
 
 class Study:
@@ -139,7 +139,7 @@ class Study:
         if jobs < 1:
             raise InputError(f"jobs is {jobs}; it must be at least 1.")
         place = Path(folder)
-        setting = self._setting(place, jobs, engine, resume, progress)
+        setting = self.prepare(place, jobs=jobs, engine=engine, resume=resume, progress=progress)
         evaluations = self.evaluate(setting)
         comparison = Comparison(
             self.target, self.folds, self.protocol, metrics_for(self.target.kind)[0]
@@ -162,15 +162,22 @@ class Study:
         write_atomically(setting.store.folder / "scores.parquet", table.to_parquet(index=False))
         return found
 
-    def _setting(
-        self, place: Path, workers: int, engine: Engine, resume: bool, progress: Progress
+    def prepare(
+        self,
+        place: Path,
+        *,
+        jobs: int = 1,
+        engine: Engine = "local",
+        resume: bool = False,
+        progress: Progress = silent,
     ) -> Setting:
+        """Make the folder ready and return what `evaluate` needs; see `run`."""
         store = Store(place)
         store.begin(self.identity(), resume=resume)
 
-        def run(jobs: Sequence[Job], what: str) -> None:
-            done = run_jobs(jobs, self.target, store, workers=workers, engine=engine)
-            progress(what, len(jobs), done)
+        def run(pieces: Sequence[Job], what: str) -> None:
+            done = run_jobs(pieces, self.target, store, workers=jobs, engine=engine)
+            progress(what, len(pieces), done)
 
         return Setting(self.target, self.folds, time_grid(self.target.y), store, run)
 
@@ -183,17 +190,27 @@ class Study:
         """Leave each modality out of the candidate the verdict is about, and look into it."""
         chosen = self._subject(evaluations, comparison)
         names = list(self.target.cohort.modalities)
-        variants = {
-            c.name: self._score_jobs(c, setting) for c in without_one(chosen.candidate, names)
-        }
+        left = without_one(chosen.candidate, names) if self.protocol.leave_one_out else []
+        variants = {c.name: self._score_jobs(c, setting) for c in left}
         permuted = [
-            PermutedJob(chosen.candidate, fold, self._seed(fold), setting.times, number)
+            PermutedJob(
+                chosen.candidate,
+                fold,
+                self._seed(fold),
+                setting.times,
+                permutation=number,
+                shuffle_seed=self.protocol.seed,
+            )
             for number in range(self.protocol.permutations)
             for fold in self._first_folds()
         ]
         important = [
             ImportanceJob(
-                chosen.candidate, fold, self._seed(fold), setting.times, comparison.metric.name
+                chosen.candidate,
+                fold,
+                self._seed(fold),
+                setting.times,
+                metric=comparison.metric.name,
             )
             for fold in (self._first_folds() if self.protocol.importance else [])
         ]

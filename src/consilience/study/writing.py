@@ -41,3 +41,78 @@ class Run:
     variants: Sequence[Evaluation]
     importance: Sequence[tuple[pd.DataFrame, dict[str, Any]]]
     checks: Sequence[CheckFinding]
+
+
+def compose(run: Run, provenance: dict[str, Any]) -> Finding:
+    """Put a run into the one document."""
+    study, comparison = run.study, run.comparison
+    target, metric = study.target, comparison.metric
+    horizon = default_horizon(target, study.protocol.horizon)
+    summary = cohort_summary(study.cohort, target)
+    found = comparison.findings([*run.evaluations, *run.variants])
+    added = contributions(run.chosen, run.variants, comparison)
+    groups = subgroup_findings(run.chosen, comparison, _group_columns(study), horizon)
+    fused = run.chosen.candidate.role == "fused"
+    grounds = Grounds(
+        metric_label=metric.label,
+        outcome=study.outcome.name,
+        cohort=summary,
+        candidates=found,
+        contributions=added,
+        checks=run.checks,
+        subgroups=groups,
+        best_single=run.best_single.candidate.name if run.best_single else None,
+        best_fused=run.chosen.candidate.name if fused else None,
+    )
+    finding = Finding(
+        title=study.title,
+        metric=metric.name,
+        metric_label=metric.label,
+        higher_is_better=metric.higher_is_better,
+        chance=metric.chance,
+        outcome=outcome_summary(study.outcome, target, horizon),
+        cohort=summary,
+        verdict=verdict(grounds),
+        candidates=found,
+        contributions=added,
+        checks=list(run.checks),
+        subgroups=groups,
+        importance=importance_findings(run.importance, study.protocol),
+        methods="",
+        checklist=[],
+        provenance=Provenance(**provenance),
+    )
+    finding = finding.model_copy(update={"methods": methods_paragraph(finding, study.protocol)})
+    return finding.model_copy(update={"checklist": checklist(finding, study.protocol)})
+
+
+def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None:
+    """Write bundle, report, and last the finding: where it is, all is."""
+    best = chosen_model(run)
+    study = run.study
+    model = seeded(best.candidate.estimator, study.protocol.seed)
+    model.fit(study.target.cohort, study.target.y)
+    bundle = Bundle.of(
+        model, study.target.cohort, study.outcome, candidate=best.candidate.name, finding=finding
+    )
+    bundle.save(place / "bundle", overwrite=True)
+    render_report(finding, evidence, place / "report.html")
+    write_atomically(place / "finding.json", finding.to_json())
+
+
+def chosen_model(run: Run) -> Evaluation:
+    """Return what is worth carrying on: the candidate with the best estimate."""
+    metric, y = run.comparison.metric, run.study.target.y
+    sign = 1.0 if metric.higher_is_better else -1.0
+    known = [e for e in run.evaluations if e.failed is None]
+
+    def quality(evaluation: Evaluation) -> float:
+        return sign * sum(metric(y, scores) for scores in evaluation.scores)
+
+    return max(known, key=quality)
+
+
+def _group_columns(study: Study) -> list[str]:
+    if study.protocol.subgroups is not None:
+        return list(study.protocol.subgroups)
+    return usual_groups(study.cohort.patients, study.outcome)
