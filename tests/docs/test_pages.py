@@ -21,7 +21,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-RUN_ELSEWHERE = {"add-a-method.md", "add-a-reader.md", "add-a-metric.md"}
+RUN_ELSEWHERE = {"add-a-method.md", "add-a-reader.md", "add-a-metric.md", "command-line.md"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
