@@ -90,10 +90,11 @@ def _check_quotes(layout: Layout, n_rows: int) -> None:
 
 
 def _check_records(layout: Layout) -> None:
-    """Refuse the first record that has too many cells, too few, or an open quote."""
-    due, line = len(layout.names), layout.header_lines
+    """Refuse a record with too many cells, too few, or an open quote; tell of spread ones."""
+    due, line, spread = len(layout.names), layout.header_lines, []
     try:
         for line, cells in layout.records():
+            spread += [line] if any("\n" in cell for cell in cells) else []
             if len(cells) != due:
                 raise InputError(
                     f"{layout.path}, line {line}: {len(cells)} cells where the header has {due}; "
@@ -103,6 +104,13 @@ def _check_records(layout: Layout) -> None:
         raise InputError(
             f"{layout.path}: a quote is opened and not closed after line {line} ({reason})."
         ) from reason
+    if spread:
+        warnings.warn(
+            f"{layout.path}, line {spread[0]}: a quoted cell goes over more than one line "
+            f"({len(spread)} such rows); if that is not meant, a quote is missing.",
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def _without_unnamed(frame: pd.DataFrame, names: Sequence[str], path: Path) -> pd.DataFrame:
