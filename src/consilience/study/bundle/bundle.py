@@ -114,7 +114,7 @@ class Bundle:
             name=outcome.name if finding is None else finding.title,
             outcome=outcome.name,
             kind=outcome.kind,
-            unit=str(getattr(outcome, "unit", "")),
+            unit=_unit(outcome),
             candidate=name,
             created=provenance.created,
             horizons=_horizons(model, finding),
@@ -246,6 +246,12 @@ class Bundle:
         """Refuse a model that is none, or of other modalities than the schema's."""
         if tuple(getattr(self.model, "modalities_", ())) != self.schema.names:
             raise InputError(f"{path}: the model does not read what {files.SCHEMA} describes.")
+
+
+def _unit(outcome: Outcome) -> str:
+    """Return the unit of the numbers told; a probability has none."""
+    classes = outcome.kind in ("binary", "multiclass")
+    return "" if classes else str(getattr(outcome, "unit", ""))
 
 
 def _horizons(model: Any, finding: Finding | None) -> tuple[float, ...]:
