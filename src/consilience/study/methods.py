@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from consilience.metrics import metrics_for
 from consilience.study.finding import Finding
 from consilience.study.protocol import Protocol
 
@@ -39,6 +40,12 @@ def splits(protocol: Protocol) -> str:
     kept = f", all patients of one {protocol.group} in the same fold" if protocol.group else ""
     times = "once" if protocol.repeats == 1 else f"{protocol.repeats} times"
     return f"{protocol.folds}-fold cross-validation, stratified by the outcome{kept}, drawn {times}"
+
+
+def further_measures(finding: Finding) -> list[str]:
+    """Return the measures reported beside the primary one, by their labels."""
+    reported = {name for candidate in finding.candidates for name in candidate.others}
+    return [metric.label for metric in metrics_for(finding.outcome.kind) if metric.name in reported]
 
 
 def enumerate_words(words: Iterable[str]) -> str:
@@ -99,21 +106,21 @@ def _validation(finding: Finding, protocol: Protocol) -> str:
     return (
         f"Performance was estimated on held-out patients by {splits(protocol)} "
         f"(seed {finding.provenance.seed}). Imputation, scaling, encoding and the models "
-        "themselves were fitted on the training patients alone; a learner with settings to choose "
-        f"chose them by {protocol.inner_folds}-fold cross-validation within those."
+        "themselves were fitted on the training patients alone; settings, where a learner has any "
+        f"to choose, were chosen by {protocol.inner_folds}-fold cross-validation within those."
     )
 
 
 def _measures(finding: Finding, protocol: Protocol) -> str:
-    others = sorted({name for c in finding.candidates for name in c.others})
-    also = f" Also reported: {enumerate_words(name.replace('_', ' ') for name in others)}."
+    others = further_measures(finding)
+    also = f" Also reported: {enumerate_words(others)}." if others else ""
     compared = (
         f"The comparison that counts, of {protocol.primary}, was declared beforehand."
         if protocol.primary
-        else "p-values were adjusted over the models of several sources by Holm's method."
+        else "Holm's method adjusted the p-values over the models of several sources."
     )
     return (
-        f"The primary measure was {finding.metric_label}.{also if others else ''} "
+        f"The primary measure was {finding.metric_label}.{also} "
         f"{100 * protocol.level:g}% intervals come from {protocol.bootstrap:,} bootstrap resamples "
         "of the patients, stratified by the outcome, with the models held fixed. Differences to "
         "the best single source are paired; their intervals use the corrected variance over folds "

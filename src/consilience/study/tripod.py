@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from consilience.study.finding import ChecklistItem, Finding
-from consilience.study.methods import enumerate_words, events_clause, splits
+from consilience.study.methods import enumerate_words, events_clause, further_measures, splits
 from consilience.study.protocol import Protocol
 
 
@@ -162,10 +162,9 @@ def _clusters(_: Finding, protocol: Protocol) -> Answer:
 
 
 def _performance_measures(finding: Finding, protocol: Protocol) -> Answer:
-    others = sorted({name for c in finding.candidates for name in c.others})
-    further = f", and {enumerate_words(n.replace('_', ' ') for n in others)}" if others else ""
+    measures = enumerate_words([finding.metric_label, *further_measures(finding)])
     return (
-        f"{finding.metric_label}{further}; {100 * protocol.level:g}% intervals from "
+        f"{measures}; {100 * protocol.level:g}% intervals from "
         f"{protocol.bootstrap:,} bootstrap resamples of patients; paired differences with the "
         "correction of Nadeau and Bengio; calibration and, for risks, decision curves."
     )

@@ -103,12 +103,10 @@ def _survival_reliability(finding: Finding, evidence: Evidence) -> list[Chart]:
     for label, risks, style in event_risks(finding, evidence, horizon):
         curves = SurvivalCurves(1 - risks[:, None], np.array([horizon]))
         found = survival_calibration_points(y, curves, horizon, min(5, _groups(len(y))))
-        events = found[np.isfinite(found["observed"])].assign(
-            predicted=lambda rows: 1 - rows["predicted"],
-            observed=lambda rows: 1 - rows["observed"],
-            low=lambda rows: 1 - rows["high"],
-            high=lambda rows: 1 - rows["low"],
-        )
+        known = found[np.isfinite(found["observed"])]
+        events = known.rename(columns={"low": "high", "high": "low"})
+        shares = ["predicted", "observed", "low", "high"]
+        events[shares] = 1 - events[shares]
         if len(events):
             lines.append(Reliability(label, events.iloc[::-1], risks, style))
     return [reliability(lines, _by(finding))] if lines else []
@@ -116,7 +114,7 @@ def _survival_reliability(finding: Finding, evidence: Evidence) -> list[Chart]:
 
 def _by(finding: Finding) -> str:
     outcome = finding.outcome
-    return f"{plain(outcome.name)} by {outcome.horizon:g} {outcome.unit}".strip()
+    return f"{plain(outcome.name)} by {outcome.horizon:.4g} {outcome.unit}".strip()
 
 
 def _net_benefit(finding: Finding, evidence: Evidence) -> list[Chart]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 420.0
+WIDTH = 400.0
 """Width of a figure in pixels: a phone shows it nearly full size, a desktop half as large again."""
 
 SIZE = 12.0
@@ -165,11 +165,13 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Style]], *, line: bool =
     width, height = (72 * size for size in figure.get_size_inches())
     for row, (label, style) in enumerate(entries):
         y = 1 - (row + 0.5) * LINE / height
-        sample = Line2D([8 / width, 36 / width], [y, y], color=style.colour, linewidth=2)
-        sample.set_linestyle(style.dash if line else "none")  # type: ignore[arg-type]
-        sample.set(marker=style.marker, markersize=6, markevery=[0, 1] if line else [1])
+        ends = [8 / width, 38 / width] if line else [18 / width]
+        sample = Line2D(ends, [y] * len(ends), color=style.colour, linewidth=2)
+        sample.set_linestyle(style.dash)  # type: ignore[arg-type]
+        sample.set(marker=style.marker, markersize=6)
         figure.add_artist(sample)
-        figure.text(46 / width, y, shorten(label, width - 60), va="center_baseline")
+        left = ends[-1] + 10 / width
+        figure.text(left, y, shorten(label, (0.98 - left) * width), va="center_baseline")
 
 
 def width_of(text: str, size: float = SIZE) -> float:

@@ -132,14 +132,14 @@ def _at_risk(axes: Axes, groups: Sequence[Group], times: FloatArray) -> None:
     across = axes.get_xaxis_transform()
     axes.text(
         -0.14,
-        -62 / height,
+        -58 / height,
         "Still followed",
         transform=axes.transAxes,
         va="center_baseline",
         color=stand_in("muted"),
     )
     for row, group in enumerate(groups):
-        y = -(62 + LINE * (row + 1)) / height
+        y = -(58 + LINE * (row + 1)) / height
         axes.plot(
             -0.11,
             y,

@@ -92,13 +92,19 @@ def forest(rows: Sequence[Row], scale: Scale, entries: Sequence[tuple[str, Style
     axes = place(figure, SIDE, head, SIDE, FOOT)
     axes.set(xlim=_limits(rows, scale.reference), ylim=(PITCH * len(rows), 0), yticks=[])
     axes.spines["left"].set_visible(False)
-    if scale.reference is not None:
-        axes.axvline(scale.reference, color=stand_in("muted"), linewidth=1, linestyle=(0, (4, 3)))
-    for place_, row in enumerate(rows):
-        _draw(axes, row, PITCH * place_)
+    for number, row in enumerate(rows):
+        _reference(axes, scale.reference, PITCH * number)
+        _draw(axes, row, PITCH * number)
     axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel(shorten(scale.label, WIDTH - 2 * SIDE))
     return figure
+
+
+def _reference(axes: Axes, reference: float | None, top: float) -> None:
+    """Draw the dashed line beside an interval only, so that it never runs through a name."""
+    if reference is not None:
+        ends = [top + 18, top + PITCH - 1]
+        axes.plot([reference] * 2, ends, color=stand_in("muted"), linewidth=1, dashes=(3, 2))
 
 
 def _draw(axes: Axes, row: Row, top: float) -> None:

@@ -192,20 +192,24 @@ def _to(estimate: Estimate, *, signed: bool = False) -> str:
 
 
 def _flow(finding: Finding) -> list[dict[str, str]]:
+    flow = finding.cohort.flow
+    after = [*(step.patients for step in flow[1:]), 0]
     return [
         {
             "step": plain(step.step),
             "patients": count(step.patients),
             "left_out": count(step.left_out) if step.left_out else "",
             "reason": plain(step.reason),
+            # Fewer than at the next step: a part of the patients, not a step on the way.
+            "aside": "yes" if step.patients < following else "",
         }
-        for step in finding.cohort.flow
+        for step, following in zip(flow, after, strict=True)
     ]
 
 
 def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
     about = subject(finding)
-    who = "" if about is None else f"The model shown is {plain(about.name)}."
+    who = "" if about is None else f"Model shown: {plain(about.name)}."
     return [
         Section(
             "compare",
@@ -220,29 +224,25 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
         ),
         Section(
             "tells-apart",
-            "How well it tells patients apart",
+            "Discrimination: how well it tells patients apart",
             by_outcome.discrimination(finding, evidence),
         ),
         Section(
-            "calibration",
-            "Whether the predictions can be taken at their word",
-            by_outcome.calibration(finding, evidence),
-            lead=who,
-        ),
-        Section(
-            "decision",
-            "Whether deciding by it would help",
-            _there(by_outcome.decision(finding, evidence)),
+            "use",
+            "Calibration and use: can its predictions be taken at their word?",
+            _there(
+                *by_outcome.calibration(finding, evidence), by_outcome.decision(finding, evidence)
+            ),
         ),
         Section(
             "groups",
-            "For whom",
+            "Subgroups: for whom it holds",
             _there(comparisons.subgroups(finding)),
             lead=who,
         ),
         Section(
             "matters",
-            "What it goes by",
+            "What it goes by: sources and features",
             _there(
                 comparisons.importance(finding, features=False),
                 comparisons.importance(finding, features=True),

@@ -41,14 +41,16 @@ class Reliability:
 
 def reliability(lines: Sequence[Reliability], what: str) -> Chart:
     """Return the calibration chart; `what` says whose risk of what."""
+    more = " Intervals of the other lines are in the table." if len(lines) > 1 else ""
     return Chart(
         key="reliability",
         title=f"Calibration: {what}",
         caption=(
             "Patients in groups of equal size by predicted risk: the mean prediction (to the "
-            "right) against the share in whom it came true (upwards, with 95% interval). On the "
+            "right) against the share in whom it came true (upwards; bars: 95% interval). On the "
             "dashed diagonal predictions can be taken at their word; below it they are too high, "
-            "above it too low. The strip below shows how often each risk was predicted."
+            f"above it too low. The strip below shows how often {lines[0].label} predicted each "
+            f"risk.{more}"
         ),
         figure=_draw(lines),
         columns=("Line", "Mean predicted", "Observed (interval)", "Patients"),
@@ -68,7 +70,7 @@ def _draw(lines: Sequence[Reliability]) -> Figure:
     top = min(1.0, 1.08 * max(_highest(line) for line in lines))
     axes.plot([0, top], [0, top], color=stand_in("muted"), linewidth=1, linestyle=(0, (4, 3)))
     for line in lines:
-        _line(axes, line)
+        _line(axes, line, bars=line is lines[0])
     axes.set(xlim=(0, top), ylim=(0, top), ylabel="Came true")
     axes.locator_params(nbins=5)
     axes.tick_params(labelbottom=False)
@@ -92,14 +94,14 @@ def _highest(line: Reliability) -> float:
     return float(np.max(values[np.isfinite(values)], initial=0.05))
 
 
-def _line(axes: Axes, line: Reliability) -> None:
+def _line(axes: Axes, line: Reliability, *, bars: bool) -> None:
     style, points = line.style, line.points
     observed = points["observed"]
-    bars = np.abs(np.array([observed - points["low"], points["high"] - observed]))
+    reach = np.abs(np.array([observed - points["low"], points["high"] - observed]))
     axes.errorbar(
         points["predicted"],
         observed,
-        yerr=np.nan_to_num(bars),
+        yerr=np.nan_to_num(reach) if bars else None,
         color=style.colour,
         linestyle=style.dash,
         marker=style.marker,

@@ -82,17 +82,18 @@ def _draw(cohort: CohortSummary, names: Sequence[str], patterns: Sequence[Patter
 def _dots(axes: Axes, row: int, has: Sequence[bool]) -> None:
     columns = [column for column, yes in enumerate(has) if yes]
     if len(columns) > 1:
-        axes.plot([columns[0], columns[-1]], [row, row], color=stand_in("ink"), linewidth=1.5)
+        axes.plot([columns[0], columns[-1]], [row, row], color=stand_in("ink"), lw=1.5, zorder=3)
     for column, yes in enumerate(has):
-        colour = stand_in("ink" if yes else "rule")
+        colour = stand_in("ink" if yes else "muted")
         face = colour if yes else stand_in("paper")
         axes.plot(
             [column],
             [row],
             marker="o",
-            markersize=9 if yes else 6,
+            markersize=9 if yes else 5,
             markerfacecolor=face,
             markeredgecolor=colour,
+            markeredgewidth=1.0 if yes else 0.7,
         )
 
 

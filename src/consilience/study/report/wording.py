@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
+from typing import TypeGuard
 
 from consilience.study.finding import CandidateFinding, Estimate, Finding
 
 UNDEFINED = "not defined"
 
 
-def number(value: float | None) -> str:
-    """Return a number with about three digits behind what matters."""
-    if value is None or not math.isfinite(value):
+def number(value: float | None, among: Iterable[float | None] = ()) -> str:
+    """Return a number with three digits of what matters.
+
+    Parameters
+    ----------
+    value : float, optional
+    among : iterable of float
+        The numbers it stands beside; all are given as many decimals as the largest needs.
+    """
+    if not _known(value):
         return UNDEFINED
-    size = abs(value)
-    if 0 < size < 0.0005:
-        return _minus(f"{value:.1g}")
-    decimals = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
-    return _minus(f"{value:,.{decimals}f}")
+    size = max(abs(other) for other in (value, *among) if _known(other))
+    return _minus(f"{value:,.{_decimals(size)}f}")
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | None, among: Iterable[float | None] = ()) -> str:
     """Return a difference, its sign always shown."""
-    text = number(value)
-    return f"+{text}" if value is not None and math.isfinite(value) and value > 0 else text
+    text = number(value, among)
+    return f"+{text}" if _known(value) and value > 0 and text.strip("0.") else text
 
 
 def with_interval(estimate: Estimate | None, *, difference: bool = False) -> str:
@@ -32,10 +38,12 @@ def with_interval(estimate: Estimate | None, *, difference: bool = False) -> str
     if estimate is None or not _known(estimate.estimate):
         return UNDEFINED
     write = signed if difference else number
-    middle = write(estimate.estimate)
+    ends = (estimate.low, estimate.high)
+    middle = write(estimate.estimate, ends)
     if not (_known(estimate.low) and _known(estimate.high)):
         return f"{middle} (no interval)"
-    return f"{middle} ({write(estimate.low)} to {write(estimate.high)})"
+    beside = (estimate.estimate, *ends)
+    return f"{middle} ({write(estimate.low, beside)} to {write(estimate.high, beside)})"
 
 
 def count(value: int | None) -> str:
@@ -78,8 +86,16 @@ def subject(finding: Finding) -> CandidateFinding | None:
     return None
 
 
-def _known(value: float | None) -> bool:
+def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
+
+
+def _decimals(size: float) -> int:
+    if size >= 1000:
+        return 0
+    if size >= 10:
+        return 1 if size >= 100 else 2
+    return 3 if size >= 0.01 or size == 0 else min(12, 1 - math.floor(math.log10(size)))
 
 
 def _minus(text: str) -> str:
