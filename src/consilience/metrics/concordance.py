@@ -52,7 +52,7 @@ def uno_concordance(y: Y, risk: FloatArray, train_y: Y | None = None) -> float:
     `train_y` (by default y), so that the value does not depend on how patients were
     censored (Uno et al., Stat Med 2011). Events after the follow-up of `train_y`, or where
     G is 0, do not count: the truncation time is the last one with G above 0. NaN if no
-    comparable pair is left.
+    comparable pair is left, or `train_y` holds no event.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def uno_concordance(y: Y, risk: FloatArray, train_y: Y | None = None) -> float:
 
     reference = y if train_y is None else train_y
     weight = _event_weights(y, reference)
-    if not _has_pair(y, weight):
+    if not _has_pair(y, weight) or not reference["event"].any():
         return math.nan
     if len(y) > LARGE:
         ones = np.ones((1, len(y)))

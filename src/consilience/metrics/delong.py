@@ -56,7 +56,8 @@ def delong_difference(y: Y, p1: Any, p2: Any, level: float = 0.95) -> Difference
     areas, covariance = delong_covariance(y, np.array([p1, p2], dtype=float))
     contrast = np.array([1.0, -1.0])
     difference = float(contrast @ areas)
-    error = math.sqrt(max(0.0, float(contrast @ covariance @ contrast)))
+    variance = float(contrast @ covariance @ contrast)
+    error = 0.0 if variance < 0 else math.sqrt(variance)  # rounding may leave a hair below 0
     reach = float(norm.ppf((1 + level) / 2)) * error
     p_value = float(2 * norm.sf(abs(difference) / error)) if error > 0 else float(difference == 0)
     if math.isnan(error):

@@ -9,7 +9,7 @@ from consilience.metrics.metric import Y
 from consilience.metrics.scores import FloatArray
 
 MOST_STEPS = 100
-CLOSE = 1e-10
+CLOSE = 1e-7  # Newton squares the error: after so small a step it is rounding
 
 
 def logistic_fits(design: FloatArray, offset: FloatArray, y: Y, counts: FloatArray) -> FloatArray:
@@ -34,7 +34,7 @@ def logistic_fits(design: FloatArray, offset: FloatArray, y: Y, counts: FloatArr
     k = design.shape[1]
     outer = (design[:, :, None] * design[:, None, :]).reshape(len(y), k * k)
     fits = np.full((len(counts), k), np.nan)
-    beta: FloatArray = np.zeros((len(counts), k))
+    beta = np.tile(_start(design, offset, y, counts), (len(counts), 1))
     running = np.arange(len(counts))
     likelihood = _likelihood(beta, design, offset, y, counts)
     for _ in range(MOST_STEPS):
@@ -51,6 +51,14 @@ def logistic_fits(design: FloatArray, offset: FloatArray, y: Y, counts: FloatArr
         running, beta, step, counts = running[left], beta[left], step[left], counts[left]
         beta, likelihood = _climb(beta, step, likelihood[left], design, offset, y, counts)
     return fits
+
+
+def _start(design: FloatArray, offset: FloatArray, y: Y, counts: FloatArray) -> FloatArray:
+    """Return the fit to all replicates together, near each one's; 0 for a single one."""
+    if len(counts) == 1:
+        return np.zeros(design.shape[1])
+    together = logistic_fits(design, offset, y, counts.mean(axis=0, keepdims=True))[0]
+    return np.where(np.isnan(together), 0.0, together)
 
 
 def _climb(

@@ -12,13 +12,25 @@ import numpy.typing as npt
 
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError
-from consilience.metrics.scores import FloatArray, Scores
+from consilience.metrics.scores import (
+    FloatArray,
+    Probabilities,
+    Scores,
+    SurvivalCurves,
+    Values,
+)
 
 Y: TypeAlias = npt.NDArray[Any]
 Counts: TypeAlias = npt.NDArray[Any]
 Point: TypeAlias = Callable[[Y, Any, Y | None], float]
 Weighted: TypeAlias = Callable[[Y, Any, FloatArray], FloatArray]
 
+SCORES: dict[OutcomeKind, type[Scores]] = {
+    "binary": Probabilities,
+    "multiclass": Probabilities,
+    "continuous": Values,
+    "survival": SurvivalCurves,
+}
 BLOCK = 4_000_000  # numbers in one block of replicates: 32 MB, whatever the cohort's size
 
 
@@ -74,7 +86,8 @@ class Metric:
         Raises
         ------
         InputError
-            If y and scores disagree in length, or a score is not a finite number.
+            If y and scores disagree in length or are of a kind the metric is not for, or
+            a score is not a finite number.
         """
         outcome = _checked(self, y, scores)
         return float(self.point(outcome, scores, train_y)) if len(outcome) else math.nan
@@ -137,6 +150,11 @@ def _checked(metric: Metric, y: Y, scores: Scores) -> Y:
         raise InputError(
             f"{metric.label}: the outcome has shape {outcome.shape} but there are scores of "
             f"{len(scores)} patients."
+        )
+    if not isinstance(scores, tuple(SCORES[kind] for kind in metric.kinds)):
+        raise InputError(
+            f"{metric.label} is for outcomes of kind {', '.join(sorted(metric.kinds))}, but the "
+            f"scores are {type(scores).__name__}."
         )
     if ("survival" in metric.kinds) != (outcome.dtype.names is not None):
         raise InputError(

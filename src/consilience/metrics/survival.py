@@ -30,7 +30,7 @@ def integrated_brier_score(y: Y, curves: SurvivalCurves, train_y: Y | None = Non
     event times, from the first event to the ninth decile, among events before the end of the
     follow-up that y and `train_y` share (there the estimate is above 0), and averaged by the
     trapezoidal rule. 0.25 is the value of predicting 0.5 always. NaN with fewer than two
-    distinct times.
+    distinct times, or if `train_y` holds no event.
 
     Parameters
     ----------
@@ -55,7 +55,8 @@ def time_dependent_auc(y: Y, curves: SurvivalCurves, train_y: Y | None = None) -
     of it, cases weighted against the censoring in `train_y` (by default y) (Uno et al., JASA
     2007; Hung & Chiang 2010). Evaluated at the nine deciles of the event times before the end
     of the follow-up that y and `train_y` share, and averaged with the drop of the
-    Kaplan-Meier curve as weight (Lambert & Chevret 2016). NaN without such a time.
+    Kaplan-Meier curve as weight (Lambert & Chevret 2016). NaN without such a time, or if
+    `train_y` holds no event.
 
     Parameters
     ----------
