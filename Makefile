@@ -42,7 +42,7 @@ imports: $(VENV)/installed-all
 	@$(BIN)/lint-imports
 
 docs: $(VENV)/installed-all ## Build the documentation into site/
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "docs: site/index.html"
 
 bench: $(VENV)/installed-all ## Measure speed and write the figures to bench/results/

@@ -25,7 +25,7 @@ def page(module: str, title: str, line: str) -> None:
 
 packages = sorted(path.parent for path in SOURCE.glob("*/__init__.py"))
 documented = [(folder.name, folder / "__init__.py") for folder in packages]
-documented += [(name, SOURCE / f"{name}.py") for name in ("errors", "extras")]
+documented += [(name, SOURCE / f"{name}.py") for name in ("records", "errors", "extras")]
 
 nav = []
 for name, path in documented:
