@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from consilience.metrics import delong, delong_difference
-from consilience.metrics.delong import delong_covariance
+from consilience.metrics.auroc_delong import delong_covariance
 
 
 def by_definition(y, scores):
