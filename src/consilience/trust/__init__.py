@@ -9,19 +9,34 @@ from consilience.trust.duplicates import (
     duplicates_check,
     find_duplicates,
 )
+from consilience.trust.group_calibration import Calibration
+from consilience.trust.importance import (
+    Importance,
+    MeanImportance,
+    aggregate,
+    permutation_importance,
+)
 from consilience.trust.splits import split_leakage
+from consilience.trust.subgroups import Subgroup, subgroup_table
 from consilience.trust.suspicious import suspicious_features
 
 __all__ = [
+    "Calibration",
     "Check",
     "Duplicates",
+    "Importance",
+    "MeanImportance",
     "Pair",
+    "Subgroup",
+    "aggregate",
     "chance_check",
     "duplicate_patients",
     "duplicates_check",
     "find_duplicates",
+    "permutation_importance",
     "permuted_outcome",
     "permuted_outcomes",
     "split_leakage",
+    "subgroup_table",
     "suspicious_features",
 ]

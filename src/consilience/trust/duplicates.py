@@ -25,7 +25,7 @@ from consilience.trust.coincidence import (
     some_rows,
 )
 from consilience.trust.comparable import comparable
-from consilience.trust.neighbours import near_pairs
+from consilience.trust.neighbours import MOST_COMPARED_WITH_ALL, near_pairs
 
 BY_CHANCE = 1e-4
 MOST_READ = 2_000
@@ -190,6 +190,7 @@ def _search(modality: Modality, rows: Positions, seed: int) -> _Search:
     covered = {
         "compared for equal rows": len(read),
         "compared for near rows": len(single) if n_telling >= 3 else 0,
+        "each with": "all others" if len(single) <= MOST_COMPARED_WITH_ALL else "the likeliest",
         "features that tell patients apart": n_telling,
     }
     return _Search(pairs, covered)
@@ -224,7 +225,8 @@ def _groups_of_equal(blocks: Blocks) -> Iterator[Positions]:
     for part in (numbers, blocks.categorical):
         if part.shape[1]:
             hashed = pd.util.hash_pandas_object(part.reset_index(drop=True), index=False)
-            mark = mark * np.uint64(0x9E3779B97F4A7C15) + hashed.to_numpy(dtype=np.uint64)
+            mark *= np.uint64(0x9E3779B97F4A7C15)
+            mark += hashed.to_numpy(dtype=np.uint64)
     order: npt.NDArray[np.intp] = np.argsort(mark, kind="stable")
     starts = np.flatnonzero(np.diff(mark[order])) + 1
     for group in np.split(order, starts.tolist()):

@@ -41,7 +41,8 @@ def near_pairs(values: FloatArray, seed: int, most_expected: float) -> list[Near
     Every patient is compared with every other up to 2,000 patients. Beyond, his six
     nearest in eight random directions are, in which a copy stays near whatever the
     number of features; of those, only the pairs far below the typical distance are
-    followed up.
+    followed up. There a missing value stands as the feature's median, so that a copy
+    with other gaps may be missed.
 
     Parameters
     ----------
