@@ -75,9 +75,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "tuned": Tuned(CoxPHSurvivalAnalysis(), {"alpha": [0.1, 1.0]}, random_state=0),
     },
 }
-LEARNED = [
-    (case, name) for case in cases() if not case.options for name in LEARNERS[case.kind]
-]
+LEARNED = [(case, name) for case in cases() if not case.options for name in LEARNERS[case.kind]]
 
 
 def with_learner(case: Case, name: str) -> Any:
@@ -98,7 +96,9 @@ def assert_unchanged(model: Any, cohort: Cohort) -> bytes:
 def test_there_is_something_to_save():
     assert {case.method for case, _ in LEARNED} >= {"EarlyFusion", "LateFusion", "StackedFusion"}
     assert {case.method for case in cases()} == {
-        name for name in consilience.fusion.__all__ if hasattr(getattr(consilience.fusion, name), "fit")
+        name
+        for name in consilience.fusion.__all__
+        if hasattr(getattr(consilience.fusion, name), "fit")
     }
 
 
