@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Literal, TypeAlias
@@ -118,11 +118,18 @@ def _(modality: Table, due: ModalitySchema) -> None:
     if absent:
         raise InputError(
             f"table {due.name!r} lacks {len(absent)} of the {len(due.features)} features that the "
-            f"model reads: {listing(absent, most=3)}.{suggestion(absent[0], modality.features)}"
+            f"model reads: {listing(absent, most=3)}.{_hint(absent[0], modality.features)}"
         )
     for feature in due.features:
         _check_kind(modality, due.name, feature)
         _check_unit(modality, due.name, feature)
+
+
+def _hint(absent: str, features: Sequence[str]) -> str:
+    """Suggest a name that differs in case or spelling."""
+    alike = {feature.casefold(): feature for feature in features}
+    same = alike.get(absent.casefold())
+    return f" Did you mean {same!r}?" if same else suggestion(absent, features)
 
 
 def _check_kind(table: Table, name: str, feature: FeatureSchema) -> None:
