@@ -10,13 +10,10 @@ from consilience.trust.duplicates import (
     find_duplicates,
 )
 from consilience.trust.group_calibration import Calibration
-from consilience.trust.importance import (
-    Importance,
-    MeanImportance,
-    aggregate,
-    permutation_importance,
-)
+from consilience.trust.importance import Importance, permutation_importance
+from consilience.trust.importance_over_folds import MeanImportance, aggregate
 from consilience.trust.splits import split_leakage
+from consilience.trust.strata import Stratum, strata_of
 from consilience.trust.subgroups import Subgroup, subgroup_table
 from consilience.trust.suspicious import suspicious_features
 
@@ -27,6 +24,7 @@ __all__ = [
     "Importance",
     "MeanImportance",
     "Pair",
+    "Stratum",
     "Subgroup",
     "aggregate",
     "chance_check",
@@ -37,6 +35,7 @@ __all__ = [
     "permuted_outcome",
     "permuted_outcomes",
     "split_leakage",
+    "strata_of",
     "subgroup_table",
     "suspicious_features",
 ]

@@ -105,8 +105,9 @@ def _(
     place = int(np.searchsorted(time, horizon, side="right")) - 1
     if place < 0 or survival[place] == 1.0:  # no event yet: the interval has no width to tell
         return (Calibration(of, RATIO, Interval(0.0, math.nan, math.nan)),)
-    seen = [1 - float(curve[place]) for curve in (survival, bounds[1], bounds[0])]
-    return (Calibration(of, RATIO, Interval(*(share / expected for share in seen))),)
+    seen, low, high = (1 - float(curve[place]) for curve in (survival, bounds[1], bounds[0]))
+    interval = Interval(seen / expected, low / expected, high / expected)
+    return (Calibration(of, RATIO, interval),)
 
 
 def _share(
@@ -117,8 +118,9 @@ def _share(
         return Calibration(of, RATIO, _unknown())
     test = stats.binomtest(int(seen.sum()), len(seen))
     bounds = test.proportion_ci(level, method="wilson")
-    shares = (float(seen.mean()), float(bounds.low), float(bounds.high))
-    return Calibration(of, RATIO, Interval(*(share / expected for share in shares)))
+    low, high = float(bounds.low), float(bounds.high)
+    interval = Interval(float(seen.mean()) / expected, low / expected, high / expected)
+    return Calibration(of, RATIO, interval)
 
 
 def _mean(values: Sequence[FloatArray]) -> FloatArray:

@@ -20,8 +20,6 @@ from consilience.cohort import Cohort, Table
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.cohort.table import Blocks
 from consilience.errors import InputError
-from consilience.metrics.comparison import nadeau_bengio
-from consilience.metrics.intervals import Interval
 from consilience.metrics.metric import Metric
 from consilience.metrics.scores import Probabilities, Scores, SurvivalCurves
 
@@ -50,8 +48,7 @@ class Importance:
         How much worse the model scores with it shuffled among the patients who have it, the
         mean over repeats. Positive: it matters. NaN where the metric is undefined.
     removed : float or None
-        How much worse with the modality taken for not measured; None for features, and NaN
-        for the only modality.
+        How much worse with the modality taken for not measured; None for features.
     n_patients : int
         Who have it.
     """
@@ -61,27 +58,6 @@ class Importance:
     drop: float
     removed: float | None
     n_patients: int
-
-
-@dataclass(frozen=True)
-class MeanImportance:
-    """Importance over the folds of a study.
-
-    Attributes
-    ----------
-    modality : str
-    feature : str or None
-    drop : Interval
-    removed : Interval or None
-    n_folds : int
-        In how many it was looked at.
-    """
-
-    modality: str
-    feature: str | None
-    drop: Interval
-    removed: Interval | None
-    n_folds: int
 
 
 def permutation_importance(
@@ -139,58 +115,6 @@ def permutation_importance(
     return modalities + sorted(features, key=lambda one: -np.nan_to_num(one.drop, nan=-np.inf))
 
 
-def aggregate(
-    per_fold: Sequence[Sequence[Importance]],
-    *,
-    n_train: float,
-    n_test: float,
-    level: float = 0.95,
-) -> list[MeanImportance]:
-    """Average importance over the folds of a study, with the corrected resampled t interval.
-
-    The training patients of folds overlap, so that their results hang together; the
-    interval is that of Nadeau and Bengio (2003), see `metrics.nadeau_bengio`. A feature
-    that was not tried in a fold (see `permutation_importance`) is averaged over the others;
-    those tried in fewer than half of the folds are left out.
-
-    Parameters
-    ----------
-    per_fold : sequence of list of Importance
-    n_train, n_test : float
-        Mean number of patients in the two parts of a fold.
-    level : float
-
-    Returns
-    -------
-    list of MeanImportance
-        Modalities in order, then features, the most important first.
-    """
-    found: dict[tuple[str, str | None], list[Importance]] = {}
-    for one in (one for fold in per_fold for one in fold):
-        found.setdefault((one.modality, one.feature), []).append(one)
-    means = [
-        MeanImportance(
-            modality,
-            feature,
-            _interval([one.drop for one in ones], n_train, n_test, level),
-            _interval([one.removed for one in ones], n_train, n_test, level)
-            if feature is None
-            else None,
-            len(ones),
-        )
-        for (modality, feature), ones in found.items()
-        if feature is None or 2 * len(ones) >= len(per_fold)
-    ]
-    features = [one for one in means if one.feature is not None]
-    features.sort(key=lambda one: -np.nan_to_num(one.drop.estimate, nan=-np.inf))
-    return [one for one in means if one.feature is None] + features
-
-
-def _interval(drops: Sequence[Any], n_train: float, n_test: float, level: float) -> Interval:
-    mean = nadeau_bengio(np.array(drops, dtype=float), n_train, n_test, level)
-    return Interval(mean.estimate, mean.low, mean.high, mean.undefined)
-
-
 class _Question:
     """A model, patients and a metric, asked again and again with something changed."""
 
@@ -210,10 +134,8 @@ class _Question:
             dealt = positions.copy()
             dealt[places] = positions[places][order]
             shuffled.append(self._drop(self.cohort.assigned(name, modality, dealt)))
-        removed = float("nan")
-        if len(self.cohort.modalities) > 1:
-            nobody = np.full(len(self.cohort), -1, dtype=np.intp)
-            removed = self._drop(self.cohort.assigned(name, modality, nobody))
+        nobody = np.full(len(self.cohort), -1, dtype=np.intp)
+        removed = self._drop(self.cohort.assigned(name, modality, nobody))
         return Importance(name, None, float(np.mean(shuffled)), removed, len(places))
 
     def features_to_try(self, names: Sequence[str], most: int) -> dict[str, list[str]]:
@@ -248,7 +170,7 @@ class _Question:
             yield Importance(name, feature, float(drop.mean()), None, has)
 
     def _drops(self, name: str, jobs: Sequence[tuple[str, int]]) -> list[float]:
-        """Return the drop for each (feature, repeat), asking about all patients for each at once."""
+        """Return the drop for each (feature, repeat), the model being asked once for all."""
         n = len(self.cohort)
         tiled = self.cohort[np.tile(np.arange(n), len(jobs))]
         table = tiled.modalities[name]

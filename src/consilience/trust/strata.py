@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def _thirds(values: npt.NDArray[np.floating]) -> Iterator[Stratum]:
     unit = _round_unit(float(high - low) / 10)
     cuts = sorted({_rounded(float(cut), unit) for cut in (first, second)})
     edges = [-math.inf, *cuts, math.inf]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         members = (values > start) & (values <= stop)
         if members.any():
             yield Stratum(_span(start, stop), members)
@@ -89,6 +90,5 @@ def _levels(column: pd.Series) -> Iterator[Stratum]:
 
 
 def _written(level: object) -> str:
-    whole = isinstance(level, float) and level.is_integer()
-    text = str(int(level)) if isinstance(level, float) and whole else str(level)
+    text = f"{level:g}" if isinstance(level, float) else str(level)
     return f"{text!r} (the word)" if text == MISSING else text
