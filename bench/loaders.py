@@ -77,8 +77,8 @@ def hancock() -> Cohort:
       are those of death for the deceased, of the last contact for the others; any
       cause of death counts (``survival_status_with_cause`` tells it).
     - ``recurrence`` (177) and ``days_to_recurrence``: the days to recurrence where there
-      was one, as in the file, and else ``days_to_last_information``, where it is empty. A patient who died
-      without recurrence is censored at death, so this is the cause-specific hazard.
+      was one, as in the file, and else ``days_to_last_information``, where it is empty.
+      A patient who died without recurrence is censored at death: the cause-specific hazard.
       (``days_to_rfs_event`` is not used for it: it counts from another day zero, a
       month later at the median, and its event includes death.)
     - ``rfs_event`` (303) and ``days_to_rfs_event``: recurrence-free survival as published;

@@ -50,6 +50,10 @@ class Bag(Modality):
         unit: str = "px",
     ) -> None:
         self._index = patient_index(pd.Index(index), "bag")
+        if len(instances.shape) != 2:
+            raise InputError(
+                f"bag: the instances have shape {instances.shape}; give rows x features."
+            )
         self._instances, self._coordinates = instances, coordinates
         self._stops = np.cumsum(np.asarray(counts, dtype=np.intp))
         self._counts = np.asarray(counts, dtype=np.intp)
@@ -73,6 +77,11 @@ class Bag(Modality):
             raise InputError(
                 f"bag: the counts add up to {self._counts.sum()} instances, "
                 f"but there are {self._instances.shape[0]}."
+            )
+        if self._coordinates is not None and len(self._coordinates) != self._counts.sum():
+            raise InputError(
+                f"bag: {len(self._coordinates)} coordinates for {self._counts.sum()} instances; "
+                "give one each."
             )
         if len(self.features) != self._instances.shape[1]:
             raise InputError(
@@ -124,5 +133,13 @@ class Bag(Modality):
 def bag_of(patients: Mapping[str, FloatArray], **options: Any) -> Bag:
     """Return the bag of a mapping from patient id to his instances, (n, n_features)."""
     arrays = [np.atleast_2d(values) for values in patients.values()]
+    if not arrays:
+        raise InputError("bag: there is no patient; leave out a modality that measured nobody.")
+    for patient, values in zip(patients, arrays, strict=True):
+        if values.shape[1] != arrays[0].shape[1]:
+            raise InputError(
+                f"bag: patient {patient!r} has {values.shape[1]} features a row where the first "
+                f"has {arrays[0].shape[1]}."
+            )
     counts = [len(values) for values in arrays]
     return Bag(pd.Index(list(patients)), np.concatenate(arrays), counts, **options)

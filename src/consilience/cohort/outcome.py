@@ -306,7 +306,9 @@ def _text(values: pd.Series) -> pd.Series:
         known = known.astype(int)
     elif pd.api.types.is_float_dtype(known) and (known == np.floor(known)).all():
         known = known.astype(np.int64)
-    return known.astype(str).str.strip().replace("", np.nan).reindex(values.index)
+    text = np.full(len(values), np.nan, dtype=object)  # by place: ids of a view may repeat
+    text[values.notna().to_numpy()] = known.astype(str).str.strip().replace("", np.nan)
+    return pd.Series(text, index=values.index, name=values.name)
 
 
 def _numbers(values: pd.Series, name: str) -> pd.Series:

@@ -106,6 +106,9 @@ class StoredArray:
         """Shape of the whole array."""
         return tuple(self._opened.shape)
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of its numbers."""
