@@ -13,6 +13,7 @@ from consilience.cohort.bag import Bag
 from consilience.cohort.formats.foreign import parsing
 from consilience.cohort.formats.header import check_names
 from consilience.cohort.formats.sheet import Request, Sheet
+from consilience.cohort.formats.trial import try_hdf5
 from consilience.errors import InputError, listing, suggestion
 from consilience.extras import require
 
@@ -30,6 +31,7 @@ def read_h5ad(path: Path, request: Request) -> Sheet | Bag:
         no such column.
     """
     anndata = require("anndata", extra="omics", purpose=f"reading {path.name}")
+    try_hdf5(path)
     with parsing(path, "H5AD"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's advice to those who write such files
         data = anndata.read_h5ad(path)
@@ -45,6 +47,7 @@ def read_h5mu(path: Path, request: Request) -> dict[str, Sheet | Bag]:
         As for `read_h5ad`.
     """
     mudata = require("mudata", extra="omics", purpose=f"reading {path.name}")
+    try_hdf5(path)
     with parsing(path, "H5MU"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = mudata.read_h5mu(path)

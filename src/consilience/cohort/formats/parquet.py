@@ -25,7 +25,7 @@ def read_parquet(path: Path, request: Request) -> Sheet:
     with parsing(path, "Parquet"):
         table = pq.read_table(path, partitioning=None)
         stored = _stored_index(table)
-    names = [str(name) for name in table.column_names]
+        names = [str(name) for name in table.column_names]
     if not names:
         raise InputError(f"{path} has no columns.")
     first = [name for name in stored if name in names]
