@@ -196,7 +196,8 @@ def _rows_of(name: str, modality: Modality, index: pd.Index) -> Positions:
     if not len(modality):
         raise InputError(f"modality {name!r} measured nobody; leave it out.")
     unknown_ids(modality.index, index, f"modality {name!r}")
-    return modality.index.get_indexer(index).astype(np.intp)
+    rows: Positions = modality.index.get_indexer(index).astype(np.intp)
+    return rows
 
 
 def _positions(key: Any, n: int) -> Positions:

@@ -58,7 +58,7 @@ def patient_index(ids: pd.Index, what: str) -> pd.Index:
     absent = np.flatnonzero(ids.isna())
     if len(absent):
         raise InputError(f"{what}: the patient id is missing in row {absent[0] + 1}.")
-    text = pd.Index(ids.astype(str), name="patient")
+    text: pd.Index = pd.Index(ids.astype(str), name="patient")
     repeated = text[text.duplicated()].unique()
     if len(repeated):
         raise InputError(

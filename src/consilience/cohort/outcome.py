@@ -249,7 +249,7 @@ class EventBy(Outcome):
 
     Parameters
     ----------
-    event, time, positive
+    event, time, positive, unit
         As for `Survival`.
     by : float
         The time, in the unit of the column.

@@ -254,9 +254,8 @@ def _blocks_of(frame: pd.DataFrame, kinds: Mapping[str, Kind], index: pd.Index) 
             "write a number, or leave it empty if it was not measured."
         )
     text = frame[[name for name in frame.columns if kinds[name] == "categorical"]]
-    text = text.astype(object).where(text.notna(), None).set_axis(index, axis=0)
-    text = text.map(lambda value: value if value is None else str(value))
-    return Blocks(numeric, text)
+    text = text.astype(object).set_axis(index, axis=0)
+    return Blocks(numeric, text.map(lambda value: None if pd.isna(value) else str(value)))
 
 
 def _numbers(frame: pd.DataFrame) -> FloatArray:
