@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -76,10 +77,11 @@ def _points(series: Series) -> pd.DataFrame:
 
 
 def _event_free(finding: Finding, evidence: Evidence) -> list[Chart]:
-    return [
+    charts = [
         event_free(plain(name), finding.outcome.unit, evidence.target.y, mean_risk(scores))
         for name, scores, _ in compared(finding, evidence)
     ]
+    return [*charts[:1], *(replace(chart, key=f"{chart.key}-2") for chart in charts[1:])]
 
 
 def _agreement(finding: Finding, evidence: Evidence) -> list[Chart]:

@@ -179,7 +179,8 @@ def width_of(text: str, size: float = SIZE) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    # A generous em: a box that stands in for a sign the font lacks is wider than the sign.
+    wide = 1.25 * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     narrow = "".join(c if unicodedata.east_asian_width(c) not in "WF" else "" for c in text)
     if not narrow:
         return wide * size
@@ -236,7 +237,7 @@ _SLIMMING: tuple[tuple[str, str], ...] = (
 def _slim(svg: str, key: str) -> str:
     """Drop what a page does not need and make ids its own."""
     tags = re.split(r"(<text[^>]*>[^<]*</text>)", svg)
-    slim = "".join(_rid(part) for part in tags)
+    slim = "".join(_slim_part(part) for part in tags)
     slim = re.sub(r' id="(?:[A-Za-z]+_|matplotlib\.)[^"]*"', "", slim)
     slim = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{key}-", slim)
     while "<g>\n</g>" in slim:
@@ -244,7 +245,7 @@ def _slim(svg: str, key: str) -> str:
     return slim
 
 
-def _rid(part: str) -> str:
+def _slim_part(part: str) -> str:
     if not part.startswith("<text"):
         for pattern, replacement in _SLIMMING:
             part = re.sub(pattern, replacement, part, flags=re.DOTALL)

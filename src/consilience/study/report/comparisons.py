@@ -70,8 +70,9 @@ def differences(finding: Finding) -> Chart | None:
     ]
     if not compared:
         return None
+    among = [d.estimate for _, d in compared]
     rows = [
-        Row(c.name, _finite(d), with_interval(d, difference=True), ROLES[c.role])
+        Row(c.name, _finite(d), with_interval(d, difference=True, among=among), ROLES[c.role])
         for c, d in compared
     ]
     best = plain(finding.verdict.best_single)
@@ -89,7 +90,8 @@ def differences(finding: Finding) -> Chart | None:
         ),
         columns=("Candidate", "Difference (interval)", "p", "p, adjusted"),
         rows=[
-            (plain(c.name), with_interval(d, difference=True), *_p_values(d)) for c, d in compared
+            (plain(c.name), with_interval(d, difference=True, among=among), *_p_values(d))
+            for c, d in compared
         ],
     )
 
@@ -100,11 +102,12 @@ def contributions(finding: Finding) -> Chart | None:
     if not found:
         return None
     helps, hurts = Style(0), Style(1)
+    among = [c.difference.estimate for c in found]
     rows = [
         Row(
             c.modality,
             _finite(c.difference),
-            with_interval(c.difference, difference=True),
+            with_interval(c.difference, difference=True, among=among),
             hurts if c.hurts else helps,
         )
         for c in found
@@ -177,6 +180,7 @@ def importance(finding: Finding, *, features: bool) -> Chart | None:
     found.sort(key=lambda i: -(i.drop.estimate if i.drop.estimate is not None else -1e9))
     shown = found[:MOST_FEATURES] if features else found
     what = "feature" if features else "source"
+    among = [i.drop.estimate for i in found]
     left = len(found) - len(shown)
     more = f" The {len(shown)} that matter most are drawn, all are in the table." if left else ""
     return Chart(
@@ -188,11 +192,16 @@ def importance(finding: Finding, *, features: bool) -> Chart | None:
             f"{what}s share may hide the worth of both.{more}"
         ),
         figure=forest(
-            [Row(_what(i), _finite(i.drop), with_interval(i.drop, difference=True)) for i in shown],
+            [
+                Row(_what(i), _finite(i.drop), with_interval(i.drop, difference=True, among=among))
+                for i in shown
+            ],
             Scale(f"Loss in {finding.metric_label} when shuffled", 0.0),
         ),
         columns=(what.capitalize(), "Loss (interval)"),
-        rows=[(plain(_what(i)), with_interval(i.drop, difference=True)) for i in found],
+        rows=[
+            (plain(_what(i)), with_interval(i.drop, difference=True, among=among)) for i in found
+        ],
     )
 
 

@@ -62,9 +62,9 @@ def event_free(label: str, unit: str, y: npt.NDArray[Any], risk: FloatArray) -> 
         key="event-free",
         title=f"Free of the event, by predicted risk ({label})",
         caption=(
-            "Patients in thirds of the risk predicted when they were held out. Lines far apart "
-            "and in order mean that the model tells patients apart; shading is the 95% interval. "
-            "Below: how many were still followed at each time."
+            "Kaplan-Meier curves of patients in thirds of the risk predicted when they were held "
+            "out. Lines far apart and in order mean that the model tells patients apart; shading "
+            "is the 95% interval. Below: how many were still followed at each time."
         ),
         figure=_draw(groups, unit, times),
         columns=("Group", "Patients", "Events", *(f"Free at {t:g} {unit}" for t in times[1:])),

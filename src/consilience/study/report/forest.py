@@ -103,7 +103,7 @@ def forest(rows: Sequence[Row], scale: Scale, entries: Sequence[tuple[str, Style
 def _reference(axes: Axes, reference: float | None, top: float) -> None:
     """Draw the dashed line beside an interval only, so that it never runs through a name."""
     if reference is not None:
-        ends = [top + 18, top + PITCH - 1]
+        ends = [top + 20, top + PITCH]
         axes.plot([reference] * 2, ends, color=stand_in("muted"), linewidth=1, dashes=(3, 2))
 
 
@@ -111,8 +111,8 @@ def _draw(axes: Axes, row: Row, top: float) -> None:
     right = shorten(row.text, 0.6 * WIDTH)
     room = WIDTH - 2 * SIDE - width_of(right) - 10
     across = axes.get_yaxis_transform()
-    axes.text(1, top + 11, right, transform=across, ha="right", va="center_baseline", size=SIZE)
-    axes.text(0, top + 11, shorten(row.label, room), transform=across, va="center_baseline")
+    axes.text(1, top + 10, right, transform=across, ha="right", va="center_baseline", size=SIZE)
+    axes.text(0, top + 10, shorten(row.label, room), transform=across, va="center_baseline")
     middle = None if row.estimate is None else row.estimate.estimate
     if row.estimate is None or middle is None:
         return

@@ -78,6 +78,11 @@ class Section:
     lead: str = ""
     notes: Sequence[Note] = ()
 
+    @property
+    def beside(self) -> bool:
+        """Whether the table stands beside the figure: it is alone, and the table short."""
+        return len(self.charts) == 1 and 0 < len(self.charts[0].rows) <= 12
+
 
 @dataclass(frozen=True)
 class Check:

@@ -68,8 +68,9 @@ def _roc(happened: npt.NDArray[np.bool_], p: FloatArray) -> FloatArray:
 def _pr(happened: npt.NDArray[np.bool_], p: FloatArray) -> FloatArray:
     """Return precision on the grid of recall: that of the least recall at or beyond each."""
     points = pr_points(happened.astype(int), p)
-    place = np.searchsorted(points["recall"], GRID, side="left").clip(max=len(points) - 1)
-    return np.asarray(points["precision"])[place]
+    place = np.minimum(np.searchsorted(points["recall"], GRID, side="left"), len(points) - 1)
+    precision: FloatArray = points["precision"].to_numpy()
+    return precision[place]
 
 
 def _listed(lines: Sequence[FloatArray]) -> list[tuple[str, ...]]:

@@ -74,16 +74,17 @@ def _draw(lines: Sequence[Reliability]) -> Figure:
     axes.set(xlim=(0, top), ylim=(0, top), ylabel="Came true")
     axes.locator_params(nbins=5)
     axes.tick_params(labelbottom=False)
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.2g}")
     height = 72 * figure.get_size_inches()[1]
     strip = place(figure, 58, height - 94, 14, 46)
     strip.hist(
-        np.clip(lines[0].risks, 0, top),
+        lines[0].risks[lines[0].risks <= top],
         bins=np.linspace(0, top, 41).tolist(),
         color=lines[0].style.colour,
         linewidth=0,
     )
     strip.set(xlim=(0, top), yticks=[], xlabel="Predicted")
-    strip.set_xticks(axes.get_xticks(), [f"{tick:g}" for tick in axes.get_xticks()])
+    strip.set_xticks(axes.get_xticks(), [f"{tick:.2g}" for tick in axes.get_xticks()])
     strip.set_xlim(0, top)
     strip.spines["left"].set_visible(False)
     return figure
@@ -91,7 +92,8 @@ def _draw(lines: Sequence[Reliability]) -> Figure:
 
 def _highest(line: Reliability) -> float:
     values = line.points[["predicted", "observed", "high"]].to_numpy()
-    return float(np.max(values[np.isfinite(values)], initial=0.05))
+    usual = float(np.quantile(line.risks, 0.99))
+    return max(usual, float(np.max(values[np.isfinite(values)], initial=0.05)))
 
 
 def _line(axes: Axes, line: Reliability, *, bars: bool) -> None:

@@ -1,8 +1,10 @@
 """The colours of a report: light, dark and print from one drawing.
 
 Figures are drawn in stand-in colours; the page's style sheet says what they are.
-The series are Okabe and Ito's colour-blind-safe hues, darkened or lightened until
-lines and text reach WCAG AA on the paper they stand on.
+The first series are the blue, vermilion and green of Okabe and Ito, the others were
+chosen far from them for eyes without one kind of cone; all were darkened or lightened
+until lines and text reach WCAG AA on the paper they stand on (tests/study/test_report.py
+computes both).
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ LIGHT = MappingProxyType(
         "link": "#0b5cad",
         "series1": "#0072b2",
         "series2": "#b84a00",
-        "series3": "#007a5a",
-        "series4": "#9c4a8b",
-        "series5": "#806000",
-        "series6": "#3b3b3b",
+        "series3": "#005a3c",
+        "series4": "#8c1aff",
+        "series5": "#350a43",
+        "series6": "#d1478c",
         "good": "#00664b",
         "warning": "#7a5200",
         "bad": "#a63c06",
@@ -40,10 +42,10 @@ DARK = MappingProxyType(
         "link": "#7cc0f5",
         "series1": "#56b4e9",
         "series2": "#f08a3c",
-        "series3": "#35c79a",
-        "series4": "#e295c8",
-        "series5": "#e6cf3c",
-        "series6": "#f2f2f2",
+        "series3": "#9be8b0",
+        "series4": "#a463ff",
+        "series5": "#f5ec3c",
+        "series6": "#e8437a",
         "good": "#4fd0a5",
         "warning": "#e8b94a",
         "bad": "#ff9a66",

@@ -33,16 +33,26 @@ def signed(value: float | None, among: Iterable[float | None] = ()) -> str:
     return f"+{text}" if _known(value) and value > 0 and text.strip("0.") else text
 
 
-def with_interval(estimate: Estimate | None, *, difference: bool = False) -> str:
-    """Return '0.712 (0.650 to 0.770)', or the number alone where it has no interval."""
+def with_interval(
+    estimate: Estimate | None, *, difference: bool = False, among: Iterable[float | None] = ()
+) -> str:
+    """Return '0.712 (0.650 to 0.770)', or the number alone where it has no interval.
+
+    Parameters
+    ----------
+    estimate : Estimate, optional
+    difference : bool
+        Whether to show the sign.
+    among : iterable of float
+        The numbers of the rows beside it; see `number`.
+    """
     if estimate is None or not _known(estimate.estimate):
         return UNDEFINED
     write = signed if difference else number
-    ends = (estimate.low, estimate.high)
-    middle = write(estimate.estimate, ends)
+    beside = (estimate.estimate, estimate.low, estimate.high, *among)
+    middle = write(estimate.estimate, beside)
     if not (_known(estimate.low) and _known(estimate.high)):
         return f"{middle} (no interval)"
-    beside = (estimate.estimate, *ends)
     return f"{middle} ({write(estimate.low, beside)} to {write(estimate.high, beside)})"
 
 
