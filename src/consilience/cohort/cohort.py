@@ -212,7 +212,8 @@ def _positions(key: Any, n: int) -> Positions:
         raise InputError(f"the mask has {len(rows)} entries for {n} patients.")
     if not np.issubdtype(rows.dtype, np.integer) and rows.dtype != bool:
         raise InputError(f"patients are chosen by position or mask, not by {key!r}.")
-    return np.arange(n, dtype=np.intp)[rows]
+    chosen: Positions = np.arange(n, dtype=np.intp)[rows]
+    return chosen
 
 
 def _left_out_frame(left_out: pd.DataFrame | None) -> pd.DataFrame:
