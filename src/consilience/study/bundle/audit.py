@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818 - it is what the audit says, in words
     """Why a model file is not loaded, as the end of a sentence."""
 
 
-def audited(data: bytes, allowed: Mapping[str, frozenset[str]]) -> None:
+def audited(data: bytes, allowed: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Look through a model file; nothing in it is imported, built or run.
 
     Parameters
@@ -42,6 +42,11 @@ def audited(data: bytes, allowed: Mapping[str, frozenset[str]]) -> None:
         The file.
     allowed : mapping of str to frozenset of str
         For each kind of node, the types it may name.
+
+    Returns
+    -------
+    frozenset of str
+        Those of the allowed types that it names.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def audited(data: bytes, allowed: Mapping[str, frozenset[str]]) -> None:
             schema = json.loads(archive.read(SCHEMA))
             _check_protocol(schema)
             _check_arrays(archive, sizes)
-            _check_nodes(schema, allowed, archive)
+            return _check_nodes(schema, allowed, archive)
     except (BadZipFile, EOFError, NotImplementedError, OSError) as reason:
         raise Refused(f"is no model file or is cut short ({reason})") from reason
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as reason:
@@ -110,11 +115,15 @@ def array_header(archive: ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype
         return shape, dtype, stream.tell()
 
 
-def _check_nodes(schema: Node, allowed: Mapping[str, frozenset[str]], archive: ZipFile) -> None:
+def _check_nodes(
+    schema: Node, allowed: Mapping[str, frozenset[str]], archive: ZipFile
+) -> frozenset[str]:
     seen: set[Any] = set()
+    named: set[str] = set()
     refused: set[str] = set()
     for node in nodes_of(schema):
         kind, name = _kind_and_name(node)
+        named.add(name)
         if name not in allowed.get(kind, frozenset()):
             refused.add(name if kind in allowed else f"{name} as {kind}")
         # skops builds an id once: a second node under it would be audited and never used.
@@ -125,6 +134,7 @@ def _check_nodes(schema: Node, allowed: Mapping[str, frozenset[str]], archive: Z
         _CHECKS.get(kind, _nothing)(node, archive)
     if refused:
         raise Refused(f"holds {listing(sorted(refused))}, which is not on the list of safe types")
+    return frozenset(named)
 
 
 def nodes_of(schema: Any) -> Iterator[Node]:
