@@ -191,4 +191,33 @@ def test_a_check_is_json_and_says_what_was_covered() -> None:
     values[5] = values[6]
     check = duplicate_patients(cohort_of(rna=values))
     assert json.loads(json.dumps(asdict(check), allow_nan=False))["status"] == "failed"
-    assert check.details[-1]["compared for equal rows"] == 60
+    assert check.details[-2]["compared for equal rows"] == 60
+    assert check.details[-1] == {"near pairs set aside": 0}
+
+
+def test_a_placeholder_row_is_a_warning_and_no_copied_patient() -> None:
+    tables = {f"t{k}": factor_data(100, 30, seed=k) for k in range(4)}
+    tables["t0"][[3, 50, 80]] = 0.123
+    check = duplicate_patients(cohort_of(**tables))
+    assert check.status == "warning"
+    assert "placeholder" in check.sentence
+    assert "same patient twice" not in check.sentence
+    assert check.details[0]["differs in"] == ["t1", "t2", "t3"]
+
+
+def test_rows_near_in_one_of_many_modalities_are_set_aside_and_counted() -> None:
+    tables = {f"t{k}": factor_data(100, 30, seed=k) for k in range(4)}
+    tables["t0"][50] = tables["t0"][3] * 1.001
+    check = duplicate_patients(cohort_of(**tables))
+    assert check.status == "passed"
+    assert check.details[-1] == {"near pairs set aside": 1}
+
+
+def test_a_copy_with_equal_but_unremarkable_mutations_is_one_patient() -> None:
+    rna = factor_data(100, 30, seed=1)
+    rna[50] = rna[3]
+    quiet = np.zeros((100, 20))
+    quiet[10:20, 3] = 1
+    check = duplicate_patients(cohort_of(rna=rna, a=quiet, b=quiet, c=quiet))
+    assert check.status == "failed"
+    assert check.details[0]["differs in"] == []

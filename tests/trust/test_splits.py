@@ -57,6 +57,17 @@ def test_a_patient_on_both_sides_fails() -> None:
     assert check.details == [{"patient": "P040", "folds": [0]}]
 
 
+def test_a_shared_placeholder_is_no_patient_on_both_sides() -> None:
+    rng = np.random.default_rng(0)
+    tables = {f"t{k}": rng.standard_normal((N, 20)) for k in range(3)}
+    tables["t0"][[2, 50]] = 0.5
+    patients = pd.DataFrame({"age": np.arange(N)}, index=INDEX)
+    modalities = {name: Table(pd.DataFrame(v, index=INDEX)) for name, v in tables.items()}
+    whole = Cohort(patients, modalities)
+    assert len(find_duplicates(whole).pairs) == 1
+    assert split_leakage(whole, FOLDS).status == "passed"
+
+
 def test_a_search_done_before_is_used() -> None:
     found = find_duplicates(cohort(copies=True))
     assert split_leakage(cohort(copies=False), FOLDS, duplicates=found).status == "failed"

@@ -76,7 +76,7 @@ def test_noise_raises_at_most_one_alarm_in_a_hundred_cohorts_of_each_kind() -> N
     for seed in range(100):
         rng = np.random.default_rng(seed)
         n = int(rng.integers(16, 60))
-        rna = noise(n, 2000, seed)
+        rna = noise(n, 1000, seed)
         sparse = pd.DataFrame((rng.random((n, 300)) < 0.1).astype(float), index=ids(n))
         gaps = noise(n, 12, seed + 1).mask(rng.random((n, 12)) < 0.3)
         text = pd.DataFrame(

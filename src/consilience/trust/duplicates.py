@@ -54,6 +54,8 @@ class Pair:
     expected : float
         How many pairs of unrelated patients in the cohort would agree as well, in the
         modality that says most.
+    differs_in : tuple of str
+        Modalities that measured both and in which they are not alike.
     """
 
     first: int
@@ -62,18 +64,29 @@ class Pair:
     modalities: dict[str, Likeness]
     ids_agree_after: str | None = None
     expected: float = 0.0
+    differs_in: tuple[str, ...] = ()
+
+    @property
+    def signs(self) -> int:
+        """In how many ways they are alike: modalities, and ids."""
+        return len(self.modalities) + (self.ids_agree_after is not None)
+
+    @property
+    def one_patient(self) -> bool:
+        """Whether they are alike in at least as many modalities as they differ in."""
+        return self.signs >= len(self.differs_in)
 
     @property
     def certain(self) -> bool:
-        """Whether it is more than one near agreement: equal somewhere, or near in two places."""
-        signs = len(self.modalities) + (self.ids_agree_after is not None)
-        return "equal" in self.modalities.values() or signs > 1
+        """Whether they are one patient by an equal row, or by two signs."""
+        return self.one_patient and ("equal" in self.modalities.values() or self.signs > 1)
 
     def details(self) -> dict[str, Any]:
         """Return the pair as a dict for reports."""
         return {
             "patients": list(self.ids),
             "modalities": dict(self.modalities),
+            "differs in": list(self.differs_in),
             "ids agree after": self.ids_agree_after,
             "expected by chance": self.expected,
         }
@@ -88,7 +101,7 @@ class Duplicates:
     pairs : tuple of Pair
         Of k patients with equal rows, the first with each of the others.
     covered : list of dict
-        What was compared, an entry a modality.
+        What was compared, an entry a modality, and how many near pairs were set aside.
     """
 
     pairs: tuple[Pair, ...]
@@ -107,8 +120,10 @@ def duplicate_patients(cohort: Cohort, *, seed: int = 0) -> Check:
     Returns
     -------
     Check
-        "failed" if patients have equal rows, or near ones in two modalities, "warning" if
-        they are near in one, or only their ids and their data in `patients` agree.
+        "failed" if patients have equal rows, or near ones in two modalities. "warning" if
+        they are near in one, if only their ids and their data in `patients` agree, or if
+        they have an equal row but differ in more modalities than they are alike in: then
+        it is a placeholder, or a sample filed under two patients.
     """
     found = find_duplicates(cohort, seed=seed)
     return duplicates_check(found, len(cohort))
@@ -123,15 +138,39 @@ def duplicates_check(found: Duplicates, n_patients: int) -> Check:
             f"{len(found.covered)} modalities."
         )
         return Check(name, "passed", sentence, found.covered)
-    worst = sorted(pairs, key=lambda pair: (not pair.certain, pair.expected))
-    shown = [f"{pair.ids[0]} and {pair.ids[1]}" for pair in worst]
-    sentence = (
-        f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of patients look like the same "
-        f"patient twice: {listing(shown, most=3)}. Remove the copies, or give the study a "
-        "grouping column that holds them together."
-    )
+    worst = sorted(pairs, key=lambda pair: (not pair.certain, not pair.one_patient, pair.expected))
+    one = [pair for pair in worst if pair.one_patient]
     details = [pair.details() for pair in worst[:MOST_SHOWN]] + found.covered
-    return Check(name, "failed" if worst[0].certain else "warning", sentence, details)
+    sentence = " ".join([_of_copies(one), _of_placeholders([p for p in worst if p not in one])])
+    return Check(name, "failed" if worst[0].certain else "warning", sentence.strip(), details)
+
+
+def _of_copies(pairs: list[Pair]) -> str:
+    if not pairs:
+        return ""
+    return (
+        f"{_counted(pairs)} of patients look like the same patient twice: {_named(pairs)}. Remove "
+        "the copies, or give the study a grouping column that holds them together."
+    )
+
+
+def _of_placeholders(pairs: list[Pair]) -> str:
+    if not pairs:
+        return ""
+    return (
+        f"{_counted(pairs)} of patients who differ elsewhere have the same row in "
+        f"{listing(sorted({name for pair in pairs for name in pair.modalities}), most=3)}: "
+        f"{_named(pairs)}. It is a placeholder, which is better left out (then they count as not "
+        "measured), or a sample filed under two patients."
+    )
+
+
+def _counted(pairs: list[Pair]) -> str:
+    return f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'}"
+
+
+def _named(pairs: list[Pair]) -> str:
+    return listing([f"{pair.ids[0]} and {pair.ids[1]}" for pair in pairs], most=3)
 
 
 def find_duplicates(cohort: Cohort, *, seed: int = 0) -> Duplicates:
@@ -142,7 +181,8 @@ def find_duplicates(cohort: Cohort, *, seed: int = 0) -> Duplicates:
     Near-duplicates are searched among the features with nearly unique values (see
     `neighbours`), which are at least three. Bags and images are read for at most
     2,000 patients taken at random, tables for all; near-duplicates are searched among
-    at most 200,000.
+    at most 200,000. Pairs that are only near, and differ in more modalities than they are
+    alike in, are set aside and counted: two empty images are near each other.
 
     Parameters
     ----------
@@ -152,28 +192,50 @@ def find_duplicates(cohort: Cohort, *, seed: int = 0) -> Duplicates:
     """
     signs: dict[tuple[int, int], dict[str, Likeness]] = defaultdict(dict)
     expected: dict[tuple[int, int], float] = {}
-    covered = []
+    covered, marks = [], {}
     for name, modality in cohort.modalities.items():
         places = np.flatnonzero(cohort.has(name))
         search = _search(modality, cohort.positions(name)[places], seed)
         covered.append({"modality": name, "patients": len(places), **search.covered})
+        marks[name] = dict(zip(places[search.read].tolist(), search.marks.tolist(), strict=True))
         for first, second, likeness, chance in search.pairs:
             a, b = sorted((int(places[first]), int(places[second])))
             signs[a, b][name] = likeness
             expected[a, b] = min(chance, expected.get((a, b), np.inf))
     agreeing = _ids_that_agree(cohort)
-    pairs = tuple(
-        Pair(a, b, (str(cohort.index[a]), str(cohort.index[b])), signs.get((a, b), {}),
-             agreeing.get((a, b)), expected.get((a, b), 0.0))
+    pairs = [
+        Pair(
+            a,
+            b,
+            (str(cohort.index[a]), str(cohort.index[b])),
+            signs.get((a, b), {}),
+            agreeing.get((a, b)),
+            expected.get((a, b), 0.0),
+            _differing(marks, signs.get((a, b), {}), a, b),
+        )
         for a, b in sorted({*signs, *agreeing})
-    )  # fmt: skip
-    return Duplicates(pairs, covered)
+    ]
+    kept = tuple(p for p in pairs if p.one_patient or "equal" in p.modalities.values())
+    return Duplicates(kept, [*covered, {"near pairs set aside": len(pairs) - len(kept)}])
+
+
+def _differing(
+    marks: dict[str, dict[int, int]], alike: dict[str, Likeness], a: int, b: int
+) -> tuple[str, ...]:
+    """Return the modalities in which both were compared and neither row nor mark agrees."""
+    return tuple(
+        name
+        for name, mark in marks.items()
+        if name not in alike and a in mark and b in mark and mark[a] != mark[b]
+    )
 
 
 @dataclass(frozen=True)
 class _Search:
     pairs: list[tuple[int, int, Likeness, float]]
     covered: dict[str, Any]
+    read: Positions
+    marks: npt.NDArray[np.uint64]  # equal for equal rows
 
 
 def _search(modality: Modality, rows: Positions, seed: int) -> _Search:
@@ -182,7 +244,8 @@ def _search(modality: Modality, rows: Positions, seed: int) -> _Search:
     if not isinstance(modality, Table):
         read = some_rows(len(rows), MOST_READ, seed)
     blocks = comparable(modality.take(rows[read]))
-    equal, copies = _equal_rows(blocks, seed)
+    marks = _marks(blocks)
+    equal, copies = _equal_rows(blocks, marks, seed)
     single = np.setdiff1d(np.arange(len(read)), copies)
     single = single[some_rows(len(single), MOST_SEARCHED, seed)]
     near, n_telling = _nearly_equal_rows(blocks, single, seed)
@@ -193,15 +256,17 @@ def _search(modality: Modality, rows: Positions, seed: int) -> _Search:
         "each with": "all others" if len(single) <= MOST_COMPARED_WITH_ALL else "the likeliest",
         "features that tell patients apart": n_telling,
     }
-    return _Search(pairs, covered)
+    return _Search(pairs, covered, read, marks)
 
 
 _Found: TypeAlias = list[tuple[int, int, Likeness, float]]
 
 
-def _equal_rows(blocks: Blocks, seed: int) -> tuple[_Found, Positions]:
+def _equal_rows(
+    blocks: Blocks, marks: npt.NDArray[np.uint64], seed: int
+) -> tuple[_Found, Positions]:
     """Return pairs of equal rows that chance does not explain, and the rows that are copies."""
-    groups = list(_groups_of_equal(blocks))
+    groups = list(_groups_of_equal(blocks, marks))
     if not groups:
         return [], np.empty(0, dtype=np.intp)
     chance = expected_equal(blocks, groups, seed)
@@ -214,21 +279,24 @@ def _equal_rows(blocks: Blocks, seed: int) -> tuple[_Found, Positions]:
     return pairs, np.concatenate([group[1:] for group in groups])
 
 
-def _groups_of_equal(blocks: Blocks) -> Iterator[Positions]:
-    """Yield the positions of rows that are equal and hold anything, group by group."""
-    numbers_known = (~np.isnan(blocks.numeric)).any(axis=1)
-    holds: npt.NDArray[np.bool_] = np.logical_or(
-        numbers_known, blocks.categorical.notna().to_numpy().any(axis=1)
-    )
+def _marks(blocks: Blocks) -> npt.NDArray[np.uint64]:
+    """Return a number for each row, the same for equal rows."""
     numbers = pd.DataFrame(blocks.numeric + 0.0, copy=False)  # -0.0 becomes 0.0
-    mark = np.zeros(len(numbers), dtype=np.uint64)
+    marks = np.zeros(len(numbers), dtype=np.uint64)
     for part in (numbers, blocks.categorical):
         if part.shape[1]:
             hashed = pd.util.hash_pandas_object(part.reset_index(drop=True), index=False)
-            mark *= np.uint64(0x9E3779B97F4A7C15)
-            mark += hashed.to_numpy(dtype=np.uint64)
-    order: npt.NDArray[np.intp] = np.argsort(mark, kind="stable")
-    starts = np.flatnonzero(np.diff(mark[order])) + 1
+            marks *= np.uint64(0x9E3779B97F4A7C15)
+            marks += hashed.to_numpy(dtype=np.uint64)
+    return marks
+
+
+def _groups_of_equal(blocks: Blocks, marks: npt.NDArray[np.uint64]) -> Iterator[Positions]:
+    """Yield the positions of rows that are equal and hold anything, group by group."""
+    numbers = (~np.isnan(blocks.numeric)).any(axis=1)
+    holds = np.logical_or(numbers, blocks.categorical.notna().to_numpy().any(axis=1)).tolist()
+    order = np.argsort(marks, kind="stable")
+    starts = np.flatnonzero(np.diff(marks[order])) + 1
     for group in np.split(order, starts.tolist()):
         if len(group) > 1 and holds[group[0]]:
             yield group

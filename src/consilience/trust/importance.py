@@ -68,7 +68,7 @@ def permutation_importance(
     *,
     repeats: int = 5,
     seed: int = 0,
-    most_features: int = 200,
+    most_features: int = 100,
 ) -> list[Importance]:
     """Measure what a fitted model loses without each modality and each feature.
 

@@ -44,7 +44,8 @@ def split_leakage(
     -------
     Check
         "failed" if a position, a certain duplicate or a group is on both sides, "warning"
-        if a pair is that may be one patient.
+        if a pair is that may be one patient. Patients who share a placeholder in one
+        modality and differ elsewhere are not taken for one.
 
     Raises
     ------
@@ -66,11 +67,12 @@ def split_leakage(
 
 
 def _pairs_across(found: Duplicates, folds: Folds, n_patients: int) -> list[dict[str, Any]]:
-    if not found.pairs:
+    pairs = [pair for pair in found.pairs if pair.one_patient]
+    if not pairs:
         return []
-    first = np.array([pair.first for pair in found.pairs])
-    second = np.array([pair.second for pair in found.pairs])
-    split: list[list[int]] = [[] for _ in found.pairs]
+    first = np.array([pair.first for pair in pairs])
+    second = np.array([pair.second for pair in pairs])
+    split: list[list[int]] = [[] for _ in pairs]
     for number, (train, test) in enumerate(folds):
         side = np.zeros(n_patients, dtype=int)
         side[train], side[test] = 1, -1
@@ -78,7 +80,7 @@ def _pairs_across(found: Duplicates, folds: Folds, n_patients: int) -> list[dict
             split[place].append(number)
     return [
         {**pair.details(), "certain": pair.certain, "folds": numbers}
-        for pair, numbers in zip(found.pairs, split, strict=True)
+        for pair, numbers in zip(pairs, split, strict=True)
         if numbers
     ]
 

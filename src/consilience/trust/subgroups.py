@@ -28,7 +28,8 @@ from consilience.trust.strata import strata_of
 
 Y = npt.NDArray[Any]
 REPLICATES = 1_000
-FEWEST_EVENTS = 5
+SMALLEST = 20  # patients in a group that is not marked as small
+FEWEST_EVENTS = 5  # or patients of either class
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,6 @@ def subgroup_table(
     scores_list: Sequence[Scores],
     groups: pd.DataFrame,
     *,
-    smallest: int = 20,
     level: float = 0.95,
     seed: int = 0,
     horizon: float | None = None,
@@ -94,9 +94,6 @@ def subgroup_table(
         One a repeat of cross-validation, for the same patients in the same order.
     groups : DataFrame of shape (n_patients, n_columns)
         Columns of `cohort.patients` to group by, in the same order.
-    smallest : int
-        Groups with fewer patients are marked as small, as are those with fewer than five
-        patients of either class, or fewer than five events.
     level : float
     seed : int
     horizon : float, optional
@@ -119,7 +116,7 @@ def subgroup_table(
             f"subgroups: {len(groups)} rows of groups, {len(y)} outcomes and "
             f"{len(scores_list[0])} scores; give one of each a patient."
         )
-    whole = _Whole(metric, y, scores_list, smallest, level, seed, horizon)
+    whole = _Whole(metric, y, scores_list, level, seed, horizon)
     found = [
         whole.subgroup(str(column), stratum.label, stratum.members)
         for column in groups.columns
@@ -143,7 +140,6 @@ class _Whole:
     metric: Metric
     y: Y
     scores_list: Sequence[Scores]
-    smallest: int
     level: float
     seed: int
     horizon: float | None
@@ -190,7 +186,7 @@ class _Whole:
         return Difference(estimate - of_rest, low, high, p_value, undefined)
 
     def _small(self, y: Y) -> bool:
-        return len(y) < self.smallest or self._events(y)[1] < FEWEST_EVENTS
+        return len(y) < SMALLEST or self._events(y)[1] < FEWEST_EVENTS
 
     def _events(self, y: Y) -> tuple[int | None, int]:
         """Return the number of positives, and of the rarer class or events."""
