@@ -210,7 +210,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         if isinstance(asked, str):
             raise InputError(f"give modalities as a list: [{asked!r}].")
         names = list(cohort.modalities if asked is None else asked)
-        if not names:
+        if not (names and cohort.modalities):
             raise InputError(f"cohort {cohort.name!r} has no modality to learn from.")
         if len(set(names)) < len(names):
             raise InputError(f"modalities names one twice: {listing(names, most=20)}.")

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
+from consilience.errors import InputError
 from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
-from consilience.fusion.task import Y
+from consilience.fusion.task import Y, learner_type
 
 
 class StackedFusion(Fusion):
@@ -72,6 +73,12 @@ class StackedFusion(Fusion):
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, y: Y) -> None:
+        combiner = self.task_.combiner() if self.combiner is None else self.combiner
+        if learner_type(combiner) != learner_type(self.learner):
+            raise InputError(
+                f"the combiner {type(combiner).__name__} does not learn the same kind of outcome "
+                f"as {type(self.learner).__name__}."
+            )
         self.experts_ = {
             name: Expert([name], self.learner, self.encoders or {}) for name in self.modalities_
         }
@@ -84,7 +91,6 @@ class StackedFusion(Fusion):
         self.partial_ = [name for name, (_, known) in unseen.items() if not known.all()]
         self.silent_ = not self.task_.learnable(y)
         if not self.silent_:
-            combiner = self.task_.combiner() if self.combiner is None else self.combiner
             self.combiner_ = self.task_.prepared(combiner).fit(self._columns(unseen), y)
         for expert in self.experts_.values():
             expert.fit(cohort, y, self.task_)

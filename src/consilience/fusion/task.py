@@ -8,7 +8,6 @@ rows are again legal rows, so that fusion needs no case for the kind of outcome.
 from __future__ import annotations
 
 import numbers
-import sys
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
@@ -109,14 +108,14 @@ class Task(ABC):
         InputError
             If `n_splits` is not a whole number of at least 2.
         """
-        if n_splits not in range(2, sys.maxsize):
+        if not hasattr(n_splits, "__index__") or n_splits < 2:
             raise InputError(f"folds must be a whole number of at least 2, not {n_splits!r}.")
         if len(y) < 2:
             return []
         strata = self.strata(y)
         rarest = int(np.unique(strata, return_counts=True)[1].min())
         splitter = StratifiedKFold if rarest >= 2 else KFold
-        n = int(min(n_splits, rarest if rarest >= 2 else len(y)))
+        n = min(n_splits, rarest if rarest >= 2 else len(y))
         return list(splitter(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), strata))
 
 
@@ -256,7 +255,7 @@ class SurvivalTask(Task):
         if len(self.times) > MOST_TIMES:
             grid = np.linspace(0, 1, MOST_TIMES)
             self.times = np.unique(np.quantile(seen, grid, method="inverted_cdf"))
-        shares = np.linspace(0, 1, 11)[1:-1]
+        shares = np.arange(1, 10) / 10  # exact tenths: linspace is a digit off
         self.edges = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
         time, survival = kaplan_meier_estimator(y["event"], y["time"])
         self.prior = SurvivalCurves(survival[None, :], time).at(self.times)[0]
@@ -344,6 +343,8 @@ def task_of(y: Any, estimator: Any) -> tuple[Task, Y]:
         given = np.asarray(y)
     except ValueError as reason:
         raise InputError(f"y must be a list of one value a patient ({reason}).") from reason
+    if given.ndim and not len(given):
+        raise InputError("y is empty: give one value a patient.")
     for task in TASKS:
         if task.accepts(given, kind):
             checked = task().check(given)

@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
+from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.task import Task, learner_type, task_of
 
 
@@ -55,8 +56,15 @@ class Tuned(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Choose the settings and refit with them."""
+        """Choose the settings and refit with them.
+
+        Raises
+        ------
+        InputError
+            If the estimator has no such setting, or y does not fit it.
+        """
         task, y = task_of(y, self.estimator)
+        self._check_grid()
         prepared = task.prepared(self.estimator)
         prefix = _place_within(prepared, self.estimator)
         search = GridSearchCV(
@@ -75,6 +83,15 @@ class Tuned(BaseEstimator):  # type: ignore[misc]
         if hasattr(self.best_, "classes_"):
             self.classes_ = self.best_.classes_
         return self
+
+    def _check_grid(self) -> None:
+        known = self.estimator.get_params()
+        for name in self.grid:
+            if name not in known:
+                raise InputError(
+                    f"{type(self.estimator).__name__} has no setting {name!r}; it has "
+                    f"{listing(known, most=20)}.{suggestion(name, known)}"
+                )
 
     def predict(self, X: Any) -> Any:
         """Predict with the best settings."""
