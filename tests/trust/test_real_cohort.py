@@ -55,3 +55,24 @@ def test_outcome_columns_left_in_the_table_are_leaks() -> None:
     check = suspicious_features(target.cohort, target.y)
     assert check.status == "failed"
     assert {d["feature"] for d in check.details[:-1]} == set(OUTCOME)
+
+
+def test_rows_filled_in_before_the_data_came_are_placeholders() -> None:
+    """HANCOCK's blood table holds one row, of means, for nine patients who differ elsewhere."""
+    folder = FOLDER.parent / "hancock"
+    if not folder.exists():
+        pytest.skip("the shared data are not here")
+    tables = {
+        name: pd.read_csv(folder / f"{name}.csv", index_col=0, dtype={0: str})
+        for name in ("blood", "clinical", "pathological", "icd_codes")
+    }
+    patients = pd.DataFrame(index=tables["clinical"].index)
+    cohort = Cohort(patients, {name: Table(frame) for name, frame in tables.items()})
+    check = duplicate_patients(cohort)
+    assert check.status == "warning"
+    assert "placeholder" in check.sentence
+    pairs = [entry for entry in check.details if "patients" in entry and "modalities" in entry]
+    assert {entry["patients"][0] for entry in pairs} == {"027"}
+    assert len(pairs) == 8
+    filled = tables["blood"].loc[["027", *(entry["patients"][1] for entry in pairs)]]
+    assert (filled.nunique() == 1).all()
