@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from consilience import __version__
@@ -53,21 +52,7 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     try:
-        status = app(args=arguments, standalone_mode=False)
+        app(args=arguments)
     except InputError as mistake:
-        _end(f"Error: {mistake}", 2)
-    except click.ClickException as mistake:
-        mistake.show()
-        sys.exit(mistake.exit_code)
-    except click.exceptions.Abort:
-        _end("Stopped.", 130)
-    except KeyboardInterrupt:
-        _end("Stopped. `--resume` goes on where it was.", 130)
-    except BrokenPipeError:
-        sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _end(sentence: str, status: int) -> None:
-    typer.echo(sentence, err=True)
-    sys.exit(status)
+        typer.echo(f"Error: {mistake}", err=True)
+        sys.exit(2)

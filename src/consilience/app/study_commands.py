@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Declare and run a study.", rich_markup_mode="markdown")
+app = typer.Typer(
+    no_args_is_help=True, help="Declare and run a study.", rich_markup_mode="markdown"
+)
 
 
 @app.command()
 def init(
-    cohort: Annotated[str, typer.Argument(help="A cohort's folder, or the name of an embedded one.")],
+    cohort: Annotated[
+        str, typer.Argument(help="A cohort's folder, or the name of an embedded one.")
+    ],
     outcome: Annotated[
         str, typer.Option(help="Column of the patients to predict, or whose event is.")
     ],
@@ -40,9 +44,7 @@ def init(
 def run(
     file: Annotated[Path, typer.Argument(help="The study's file.")],
     out: Annotated[Path, typer.Option(help="Folder for finding, report, scores and bundle.")],
-    jobs: Annotated[
-        int, typer.Option(help="Workers. The numbers do not depend on it.", min=1)
-    ] = 1,
+    jobs: Annotated[int, typer.Option(help="Workers. The numbers do not depend on it.", min=1)] = 1,
     engine: Annotated[str, typer.Option(help="Where they run: local, ray or dask.")] = "local",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")

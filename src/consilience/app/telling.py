@@ -41,7 +41,9 @@ def tell_plan(study: Study) -> None:
     fits = len(study.candidates) * len(study.folds)
     names = ", ".join(candidate.name for candidate in study.candidates)
     console.print(Text(f"{len(study.candidates)} candidates ({names})"))
-    console.print(Text(f"x {len(study.folds)} folds = {fits} fits, then the follow-up. Nothing was run."))
+    console.print(
+        Text(f"x {len(study.folds)} folds = {fits} fits, then the follow-up. Nothing was run.")
+    )
 
 
 def _candidates(finding: Finding) -> Table:
@@ -64,7 +66,9 @@ def _numbers(found: CandidateFinding) -> tuple[str, str, str]:
         return "failed", "", found.failed or ""
     difference = found.difference_to_best_single
     to_best = "best alone" if difference is None else f"{difference.estimate:+.3f}"
-    interval = "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
+    interval = (
+        "" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
+    )
     return f"{found.estimate:.3f}", interval, to_best
 
 

@@ -19,7 +19,7 @@ from consilience.metrics import (
     paired_bootstrap,
 )
 from consilience.study.evaluation import Evaluation
-from consilience.study.finding import CandidateFinding, Difference, Estimate
+from consilience.study.finding import CandidateFinding, Difference, Estimate, finite
 from consilience.study.protocol import Fold, Protocol
 
 
@@ -51,11 +51,7 @@ class Comparison:
             level=self.protocol.level,
             seed=self.protocol.seed,
         )
-        return Estimate(
-            estimate=_number(interval.estimate),
-            low=_number(interval.low),
-            high=_number(interval.high),
-        )
+        return Estimate.of(interval)
 
     def difference(self, ours: Evaluation, theirs: Evaluation) -> Difference:
         """Return by how much one evaluation is better than another; positive is better.
@@ -82,12 +78,12 @@ class Comparison:
             paired.p_value,
         )
         return Difference(
-            estimate=_number(estimate),
-            low=_number(low),
-            high=_number(high),
-            p_value=_number(p_value),
-            bootstrap_low=_number(ends[0]),
-            bootstrap_high=_number(ends[1]),
+            estimate=finite(estimate),
+            low=finite(low),
+            high=finite(high),
+            p_value=finite(p_value),
+            bootstrap_low=finite(ends[0]),
+            bootstrap_high=finite(ends[1]),
         )
 
     def _over_folds(
@@ -133,7 +129,7 @@ class Comparison:
             difference_to_best_single=self.difference(evaluation, best)
             if compared and best is not None
             else None,
-            others=self._others(evaluation) if known else {},
+            others=self._others(evaluation) if known and candidate.role != "leave one out" else {},
             informed=int(evaluation.informed.sum()),
             among_informed=self._among_informed(evaluation) if known else None,
             failed=evaluation.failed,
@@ -191,7 +187,3 @@ def _with_p(found: CandidateFinding, p_value: float) -> CandidateFinding:
     assert found.difference_to_best_single is not None
     difference = found.difference_to_best_single.model_copy(update={"p_adjusted": float(p_value)})
     return found.model_copy(update={"difference_to_best_single": difference})
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

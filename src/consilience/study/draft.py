@@ -50,7 +50,9 @@ def draft(
 def usual_groups(patients: pd.DataFrame, outcome: Outcome) -> list[str]:
     """Return the columns that groups are usually reported of, as far as they are there."""
     known = {str(name).lower(): str(name) for name in patients.columns}
-    return [known[name] for name in USUAL_GROUPS if name in known and known[name] not in outcome.columns]
+    return [
+        known[name] for name in USUAL_GROUPS if name in known and known[name] not in outcome.columns
+    ]
 
 
 def _outcome(cohort: Cohort, column: str, time: str | None, by: float | None) -> Outcome:
@@ -108,11 +110,13 @@ def _outcome_lines(outcome: Outcome) -> list[str]:
     lines.append(f"kind = {_toml('event by' if by is not None else outcome.kind)}")
     lines.append(f"column = {_toml(outcome.columns[0])}")
     if len(outcome.columns) > 1:
-        lines += [f"time = {_toml(outcome.columns[1])}", "unit = \"days\""]
+        lines += [f"time = {_toml(outcome.columns[1])}", 'unit = "days"']
     if by is not None:
         lines.append(f"by = {by:g}")
     if outcome.kind in ("binary", "survival"):
-        lines.append('# positive = "yes"   # the value that counts as the event; guessed if left out')
+        lines.append(
+            '# positive = "yes"   # the value that counts as the event; guessed if left out'
+        )
     return lines
 
 

@@ -75,7 +75,9 @@ def run_jobs(
         yield from (_run_and_store(job, target, store) for job in due)
         return
     with ENGINES[engine](workers):
-        yield from _dispatched([delayed(_run_and_store)(job, target, store) for job in due], workers)
+        yield from _dispatched(
+            [delayed(_run_and_store)(job, target, store) for job in due], workers
+        )
 
 
 def _dispatched(tasks: Sequence[Any], workers: int) -> Iterator[str]:

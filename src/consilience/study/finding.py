@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consilience.errors import InputError
+from consilience.metrics import Interval
 
 SCHEMA_VERSION = 1
 
 Role: TypeAlias = Literal["single", "fused", "leave one out"]
 Answer: TypeAlias = Literal["together more", "no gain shown", "together less", "cannot tell"]
+
+
+def finite(value: float) -> float | None:
+    """Return a number, or None where it is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 class Part(BaseModel):
@@ -27,6 +34,15 @@ class Estimate(Part):
     estimate: float | None
     low: float | None = None
     high: float | None = None
+
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """Return an interval, None where it is not a number."""
+        return cls(
+            estimate=finite(interval.estimate),
+            low=finite(interval.low),
+            high=finite(interval.high),
+        )
 
 
 class Difference(Estimate):
@@ -130,7 +146,8 @@ class SubgroupFinding(Part):
     patients: int
     events: int | None
     score: Estimate
-    calibration: Estimate = Field(description="observed over expected; 1 is perfect")
+    calibration: Estimate = Field(description="observed over expected, or their difference")
+    calibration_of: str = Field("", description="what is compared, and of what")
     difference_to_rest: Difference | None = None
     small: bool
 

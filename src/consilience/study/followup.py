@@ -15,7 +15,9 @@ from consilience.study.comparison import Comparison
 from consilience.study.evaluation import Evaluation, scores_of
 from consilience.study.finding import Contribution, Estimate, Importance
 from consilience.study.jobs import Job, PermutedJob
+from consilience.study.protocol import Fold
 from consilience.study.store import Store
+from consilience.trust import Importance as FoldImportance
 from consilience.trust import aggregate, permutation_importance
 
 SHUFFLES = 5  # of each modality and feature on each fold
@@ -76,3 +78,32 @@ def permuted_scores(
         together = replace(parts[0], values=np.concatenate([part.values for part in parts]))
         found.append(metric(members[0].outcome(target)[rows], together))
     return found
+
+
+def importance_findings(
+    stored: Sequence[tuple[pd.DataFrame, dict[str, Any]]], folds: Sequence[Fold], level: float
+) -> list[Importance]:
+    """Return what the model leans on, averaged over the folds that were looked at."""
+    per_fold = [
+        [FoldImportance(**_plain(row)) for row in frame.to_dict("records")]
+        for frame, notes in stored
+        if "failed" not in notes
+    ]
+    if len(per_fold) < 2:
+        return []
+    means = aggregate(
+        per_fold,
+        n_train=float(np.mean([len(fold.train) for fold in folds])),
+        n_test=float(np.mean([len(fold.test) for fold in folds])),
+        level=level,
+    )
+    return [
+        Importance(modality=mean.modality, feature=mean.feature, drop=Estimate.of(mean.drop))
+        for mean in means
+    ]
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a row as it was before Parquet turned None into NaN."""
+    feature = row["feature"]
+    return {**row, "feature": feature if isinstance(feature, str) else None}

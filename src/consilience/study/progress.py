@@ -22,9 +22,14 @@ def silent(what: str, total: int, done: Iterator[str]) -> None:
 def shown(what: str, total: int, done: Iterator[str]) -> None:
     """Show a bar with the time left on the terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
-    from rich.progress import TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Cohort, Outcome, Target, fingerprint
 from consilience.errors import InputError, listing
@@ -135,11 +136,16 @@ class Study:
         InputError
             If the folder holds another study, or the engine is not installed.
         """
-        start = time.perf_counter()
         if jobs < 1:
             raise InputError(f"jobs is {jobs}; it must be at least 1.")
-        place = Path(folder)
-        setting = self.prepare(place, jobs=jobs, engine=engine, resume=resume, progress=progress)
+        setting = self.prepare(
+            Path(folder), jobs=jobs, engine=engine, resume=resume, progress=progress
+        )
+        with threadpool_limits(1):  # as in the workers: the same numbers on any machine's threads
+            return self._run(setting)
+
+    def _run(self, setting: Setting) -> Finding:
+        start = time.perf_counter()
         evaluations = self.evaluate(setting)
         comparison = Comparison(
             self.target, self.folds, self.protocol, metrics_for(self.target.kind)[0]
@@ -147,7 +153,7 @@ class Study:
         run = self._follow_up(setting, comparison, evaluations)
         finding = compose(run, self._provenance(time.perf_counter() - start))
         scores = {e.candidate.name: e.scores for e in evaluations if e.failed is None}
-        deliver(finding, Evidence(self.target, dict(scores)), run, place)
+        deliver(finding, Evidence(self.target, dict(scores)), run, setting.store.folder)
         return finding
 
     def evaluate(self, setting: Setting) -> list[Evaluation]:

@@ -15,7 +15,7 @@ from consilience.study.comparison import Comparison
 from consilience.study.draft import usual_groups
 from consilience.study.evaluation import Evaluation
 from consilience.study.evidence import Evidence
-from consilience.study.finding import CheckFinding, Finding, Provenance, SubgroupFinding
+from consilience.study.finding import CheckFinding, Finding, Provenance
 from consilience.study.followup import contributions, importance_findings
 from consilience.study.methods import methods_paragraph
 from consilience.study.report import render_report
@@ -77,7 +77,7 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
         contributions=added,
         checks=list(run.checks),
         subgroups=groups,
-        importance=importance_findings(run.importance, study.protocol),
+        importance=importance_findings(run.importance, study.folds, study.protocol.level),
         methods="",
         checklist=[],
         provenance=Provenance(**provenance),
