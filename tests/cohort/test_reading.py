@@ -249,6 +249,12 @@ def test_a_million_cells_are_read_exactly_and_soon(write) -> None:
     np.testing.assert_allclose(table.numeric, values, rtol=1e-12)
 
 
+def test_a_line_may_be_longer_than_a_cell(write) -> None:
+    values = np.random.default_rng(0).normal(size=(3, 20_000))
+    text = pd.DataFrame(values, ["a", "b", "c"]).to_csv(index_label="id")
+    np.testing.assert_allclose(read_table(write("wide.csv", text)).numeric, values, rtol=1e-12)
+
+
 def test_real_files(data: Path) -> None:
     blood = read_table(data / "hancock" / "blood.csv")
     assert blood.index[0] == "001"

@@ -219,17 +219,17 @@ def _(modality: Images, name: str) -> ModalityDescription:
 
 
 def _column(values: pd.Series, name: str, kind: str, unit: str) -> ColumnDescription:
-    known = values.dropna()
-    missing = 1 - len(known) / len(values) if len(values) else 0.0
+    missing = float(values.isna().mean()) if len(values) else 0.0
     odd = suspicions(values)
     if kind == "categorical" or not pd.api.types.is_numeric_dtype(values):
-        levels = known.astype(str).value_counts()
+        levels = values.dropna().astype(str).value_counts()
         top = {str(level): int(n) for level, n in levels.head(_MOST_LEVELS).items()}
         return ColumnDescription(
             name, "categorical", unit, missing, None, None, None, top, len(levels), odd
         )
-    if known.empty:
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
         return ColumnDescription(name, kind, unit, missing, None, None, None, {}, 0, odd)
-    numbers = known.to_numpy(dtype=float)
     low, median, high = float(numbers.min()), float(np.median(numbers)), float(numbers.max())
     return ColumnDescription(name, kind, unit, missing, low, median, high, {}, 0, odd)

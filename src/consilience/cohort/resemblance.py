@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -63,17 +64,23 @@ def alike_patients(table: Table, name: str) -> tuple[Alike, ...]:
 def equal_columns(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
     """Return groups of columns that hold the same values; constant ones are left aside."""
     groups: dict[bytes, list[str]] = {}
-    for name in frame.columns:
-        values = frame[name]
-        known = values.dropna()
-        if len(known) > 1 and known.nunique() > 1:
-            key = pd.util.hash_pandas_object(_comparable(values), index=False).to_numpy().tobytes()
+    for name, values in frame.items():
+        key = _content(values)
+        if key is not None:
             groups.setdefault(key, []).append(str(name))
     return tuple(tuple(names) for names in groups.values() if len(names) > 1)
 
 
-def _comparable(values: pd.Series) -> pd.Series:
-    return values.astype(float) if pd.api.types.is_numeric_dtype(values) else values
+def _content(values: pd.Series) -> bytes | None:
+    """Return bytes that are the same for equal columns; None for a column of one value."""
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=float, na_value=np.nan) + 0.0  # -0.0 is 0.0
+        known = numbers[~np.isnan(numbers)]
+        varied = len(known) > 1 and bool((known != known[0]).any())
+        return sha256(numbers.tobytes()).digest() if varied else None
+    if values.dropna().nunique() < 2:
+        return None
+    return sha256(repr(values.where(values.notna(), None).tolist()).encode()).digest()
 
 
 def _informative(values: FloatArray) -> FloatArray | None:

@@ -40,27 +40,31 @@ def suspicions(values: pd.Series) -> tuple[Suspicion, ...]:
     that may be categories; in text, ids, dates, numbers among it, and spellings that
     differ in case or blanks only.
     """
-    known = values.dropna()
-    if known.empty:
-        return (Suspicion("empty", "no value"),)
-    found = [*_of_any(known, len(values))]
-    if pd.api.types.is_numeric_dtype(known):
-        found += _of_numbers(np.sort(known.to_numpy(dtype=float)))
-    else:
-        found += _of_text(known.astype(str))
-    return tuple(found)
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        ordered = np.sort(numbers[~np.isnan(numbers)])
+        constant = len(ordered) > 1 and bool(ordered[0] == ordered[-1])
+        first = f"{ordered[0]:g}" if len(ordered) else ""
+        odd = _of_any(len(ordered), len(values), first if constant else None)
+        return (*odd, *_of_numbers(ordered))
+    known = values.dropna().astype(str)
+    constant = len(known) > 1 and known.nunique() == 1
+    odd = _of_any(len(known), len(values), known.iloc[0] if constant else None)
+    return (*odd, *_of_text(known)) if len(known) else tuple(odd)
 
 
-def _of_any(known: pd.Series, n: int) -> Iterator[Suspicion]:
-    missing = 1 - len(known) / n
-    if missing >= _ALMOST_ALL:
-        yield Suspicion("almost all missing", f"{missing:.0%} missing, {len(known)} known")
-    if len(known) > 1 and known.nunique() == 1:
-        yield Suspicion("constant", f"always {known.iloc[0]}")
+def _of_any(n_known: int, n: int, always: str | None) -> Iterator[Suspicion]:
+    if not n_known:
+        yield Suspicion("empty", "no value")
+    elif 1 - n_known / n >= _ALMOST_ALL:
+        yield Suspicion("almost all missing", f"{1 - n_known / n:.0%} missing, {n_known} known")
+    if always is not None:
+        yield Suspicion("constant", f"always {always}")
 
 
 def _of_numbers(ordered: FloatArray) -> Iterator[Suspicion]:
-    distinct, counts = np.unique(ordered, return_counts=True)
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    distinct, counts = ordered[starts], np.diff(starts, append=len(ordered))
     if len(distinct) < 3:
         return
     code = _code(distinct)
@@ -113,12 +117,12 @@ def _far_off(ordered: FloatArray) -> Iterator[Suspicion]:
 
 def _isolation(ordered: FloatArray, end: int) -> float:
     """Return the robust z-score of an end of the values, 0 unless a wide gap precedes it."""
+    gap = abs(ordered[end] - ordered[-2 if end else 1])
+    if len(ordered) < _ENOUGH or gap <= 0.5 * (ordered[-1] - ordered[0]):
+        return 0.0
     middle = np.median(ordered)
     spread = 1.4826 * np.median(np.abs(ordered - middle))
-    gap = abs(ordered[end] - ordered[-2 if end else 1])
-    if len(ordered) < _ENOUGH or spread == 0 or gap <= 0.5 * (ordered[-1] - ordered[0]):
-        return 0.0
-    return float(abs(ordered[end] - middle) / spread)
+    return float(abs(ordered[end] - middle) / spread) if spread > 0 else 0.0
 
 
 def _are_levels(distinct: FloatArray, n: int) -> bool:

@@ -70,7 +70,8 @@ def layout_of(path: Path) -> Layout:
         If it is not UTF-8 text, has no header, or has a single column.
     """
     n_lines = _check_text(path)
-    sample, header_lines = _first_records(path, _delimiter(path))
+    delimiter = _delimiter(path)
+    sample, header_lines = _first_records(path, delimiter, _SAMPLE)
     header, rows = [name.strip() for name in sample[0]], sample[1:]
     if len(header) == 1:
         raise InputError(
@@ -79,7 +80,6 @@ def layout_of(path: Path) -> Layout:
         )
     if _lacks_id_name(header, rows):
         header = ["", *header]
-    delimiter = _delimiter(path)
     return Layout(path, delimiter, _decimal(delimiter, rows), tuple(header), header_lines, n_lines)
 
 
@@ -118,7 +118,7 @@ def _not_text(path: Path, line: int, byte: int) -> InputError:
     )
 
 
-def _first_records(path: Path, delimiter: str) -> tuple[list[list[str]], int]:
+def _first_records(path: Path, delimiter: str, most: int) -> tuple[list[list[str]], int]:
     """Return the first records with cells, and the line in which the names end."""
     found: list[list[str]] = []
     header_lines = 0
@@ -129,7 +129,7 @@ def _first_records(path: Path, delimiter: str) -> tuple[list[list[str]], int]:
                 if any(cell.strip() for cell in cells):
                     found.append(cells)
                 header_lines = header_lines or (reader.line_num if found else 0)
-                if len(found) > _SAMPLE:
+                if len(found) > most:
                     break
         except csv.Error as reason:
             raise InputError(f"{path}, line {reader.line_num}: {reason}.") from reason
@@ -142,7 +142,10 @@ def _delimiter(path: Path) -> str:
     """Return the delimiter that splits names and first row alike into most cells."""
 
     def agreement(delimiter: str) -> tuple[bool, bool, int]:
-        records, _ = _first_records(path, delimiter)
+        try:
+            records, _ = _first_records(path, delimiter, 3)
+        except InputError:  # a long line is one huge cell under the wrong delimiter
+            return False, False, 0
         n = len(records[0])
         alike = n > 1 and all(len(cells) in (n, n + 1) for cells in records[1:3])
         return alike, path.suffix.lower() == ".tsv" and delimiter == "\t" and n > 1, n
