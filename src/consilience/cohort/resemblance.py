@@ -80,7 +80,7 @@ def _content(values: pd.Series) -> bytes | None:
         return sha256(numbers.tobytes()).digest() if varied else None
     if values.dropna().nunique() < 2:
         return None
-    return sha256(repr(values.where(values.notna(), None).tolist()).encode()).digest()
+    return sha256(repr(values.fillna(np.nan).tolist()).encode()).digest()
 
 
 def _informative(values: FloatArray) -> FloatArray | None:
