@@ -45,7 +45,7 @@ LEARNERS = {
     "continuous": Ridge(10.0),
     "survival": CoxPHSurvivalAnalysis(alpha=10.0),
 }
-RESAMPLES = 60
+RESAMPLES = 40
 
 
 @dataclass
@@ -158,7 +158,7 @@ def _number(value: float) -> float | None:
 
 @lru_cache
 def example(
-    kind: str, *, n: int = 240, modalities: int = 3, repeats: int = 2, folds: int = 3
+    kind: str, *, n: int = 180, modalities: int = 3, repeats: int = 2, folds: int = 3
 ) -> Example:
     """Return a study of one kind of outcome; fitted once a session."""
     maker = _Maker(kind, n=n, modalities=modalities, repeats=repeats, folds=folds)
@@ -333,7 +333,7 @@ def _subgroups(maker: _Maker, chosen: str) -> list[SubgroupFinding]:
                     events=int(maker.y["event"][members].sum()) if maker.y.dtype.names else None,
                     score=maker.estimate(chosen, members),
                     calibration=_observed_over_expected(maker, chosen, members),
-                    small=len(members) < 70,
+                    small=len(members) < 55,
                 )
             )
     return found

@@ -40,7 +40,8 @@ window.onload = () => {{
   }}
   const root = page.documentElement;
   const out = [...page.querySelectorAll('body *')].filter(e =>
-    !e.closest('.wide') && !e.closest('svg') && e.getBoundingClientRect().right > root.clientWidth + 1
+    !e.closest('.wide') && !e.closest('svg') &&
+    e.getBoundingClientRect().right > root.clientWidth + 1
   ).map(e => e.tagName + ' ' + e.textContent.slice(0, 40));
   document.getElementById('found').textContent = JSON.stringify({{
     scroll: root.scrollWidth, client: root.clientWidth, out: out, overlaps: overlaps,

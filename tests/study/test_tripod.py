@@ -42,7 +42,7 @@ def test_what_the_run_knows_is_filled_with_its_numbers() -> None:
         for p in made.finding.cohort.patterns
         if len(p.modalities) == len(made.finding.cohort.modalities)
     )
-    assert answers["11"].startswith(f"{complete} of 240 analysed patients have every source")
+    assert answers["11"].startswith(f"{complete} of 180 analysed patients have every source")
     assert "seed 7" in answers["12a"]
     assert f"({made.finding.cohort.events} with the outcome)" in answers["20a"]
     assert made.finding.verdict.sentence in answers["25"]

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from consilience.cohort.outcome import OutcomeKind
+from consilience.metrics.censoring import FollowUp
 from consilience.metrics.curves import (
     calibration_points,
-    kaplan_meier,
     net_benefit,
     survival_calibration_points,
 )
@@ -155,15 +155,15 @@ def _censored_benefit(y: npt.NDArray[np.void], risks: FloatArray, horizon: float
     Vickers, A. J. et al. (2008). Extensions to decision curve analysis. BMC Medical
     Informatics and Decision Making 8, 53.
     """
-    values, known = np.zeros(len(THRESHOLDS)), {0: 0.0}
+    follow_up = FollowUp.of(y)
+    last = int(np.searchsorted(follow_up.times, horizon, side="right"))
+    ordered, values = risks[follow_up.order], np.zeros(len(THRESHOLDS))
     for place, threshold in enumerate(THRESHOLDS):
-        treated = risks >= threshold
-        n = int(treated.sum())
-        if n not in known:  # patients leave one by one as the threshold rises
-            curve = kaplan_meier(y["event"][treated], y["time"][treated])
-            known[n] = 1 - float(curve.loc[curve["time"] <= horizon, "survival"].iloc[-1])
-        share, events = n / len(y), known[n]
-        values[place] = share * (events - (1 - events) * threshold / (1 - threshold))
+        treated = (ordered >= threshold).astype(float)
+        survival, _ = follow_up.kaplan_meier(treated[None, :])
+        events = 1 - float(survival[0, last - 1]) if last else 0.0
+        odds = threshold / (1 - threshold)
+        values[place] = treated.mean() * (events - (1 - events) * odds)
     return values
 
 

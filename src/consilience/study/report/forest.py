@@ -11,7 +11,6 @@ import numpy as np
 from consilience.study.finding import Estimate
 from consilience.study.report.canvas import (
     LINE,
-    SIZE,
     WIDTH,
     Style,
     blank,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 PITCH = 36.0
 """Height of a row: its name on one line, its interval on the next."""
 
-SIDE = 12.0
+SIDE = 18.0
 PLAIN = Style()
 FOOT = 48.0
 
@@ -109,10 +108,10 @@ def _reference(axes: Axes, reference: float | None, top: float) -> None:
 
 def _draw(axes: Axes, row: Row, top: float) -> None:
     right = shorten(row.text, 0.6 * WIDTH)
-    room = WIDTH - 2 * SIDE - width_of(right) - 10
-    across = axes.get_yaxis_transform()
-    axes.text(1, top + 10, right, transform=across, ha="right", va="center_baseline", size=SIZE)
-    axes.text(0, top + 10, shorten(row.label, room), transform=across, va="center_baseline")
+    room = WIDTH - width_of(right) - 14
+    across, out = axes.get_yaxis_transform(), (SIDE - 2) / (WIDTH - 2 * SIDE)
+    axes.text(1 + out, top + 10, right, transform=across, ha="right", va="center_baseline")
+    axes.text(-out, top + 10, shorten(row.label, room), transform=across, va="center_baseline")
     middle = None if row.estimate is None else row.estimate.estimate
     if row.estimate is None or middle is None:
         return

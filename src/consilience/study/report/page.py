@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consilience.metrics import metrics_for
+from consilience.metrics import Metric, metrics_for
 from consilience.study.evidence import Evidence
 from consilience.study.finding import (
     Answer,
@@ -333,15 +333,22 @@ def _measures(found: CandidateFinding, others: Sequence[str]) -> Cells:
 
 
 def _table_note(finding: Finding) -> str:
+    shown = {finding.metric, *(name for c in finding.candidates for name in c.others)}
     directions = [
-        f"{metric.label} ({'higher' if metric.higher_is_better else 'lower'} is better)"
+        f"{metric.label} ({_best(metric)})"
         for metric in metrics_for(finding.outcome.kind)
-        if metric.name in {finding.metric, *(n for c in finding.candidates for n in c.others)}
+        if metric.name in shown
     ]
     return (
         "Estimates on patients the model had not seen, with intervals in brackets. Patients whom "
         f"a candidate knows nothing of count with the average prediction. {', '.join(directions)}."
     )
+
+
+def _best(metric: Metric) -> str:
+    if metric.ideal is not None:
+        return f"{metric.ideal:g} is best"
+    return "higher is better" if metric.higher_is_better else "lower is better"
 
 
 def _checklist_note(finding: Finding) -> str:
