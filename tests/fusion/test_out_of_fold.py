@@ -48,3 +48,15 @@ def test_encoders_learn_nothing_from_the_fold_left_out():
         expert.stack_.fitted_["beta"].mean_, np.nanmean(numbers[np.sort(train)], axis=0)
     )
     assert len(test)
+
+
+def test_a_repeated_patient_does_not_help_to_predict_himself():
+    cohort, y = gappy_cohort("continuous", nobody=0, missing=0)
+    rows = np.sort(np.random.default_rng(0).integers(0, 90, 90))
+    learner = KNeighborsRegressor(1)
+    task, y = task_of(y[rows], learner)
+    expert = Expert(["beta"], learner, {})
+    values, informed = out_of_fold(expert, cohort[rows], y, task, folds=5, seed=0)
+    assert informed.all()
+    assert len(np.unique(rows)) < 70
+    assert (values[:, 0] != y).all()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import clone
 
 from consilience.cohort import Cohort
@@ -17,6 +20,8 @@ def out_of_fold(
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return each patient's values from an expert fitted without his fold.
 
+    A patient who stands in several rows, as in a bootstrap sample, is in one fold.
+
     Returns
     -------
     values : ndarray of shape (n_patients, n_columns)
@@ -26,8 +31,21 @@ def out_of_fold(
     """
     values = np.tile(task.prior, (len(y), 1))
     informed = np.zeros(len(y), dtype=bool)
-    for train, test in task.folds(y, folds, seed):
+    for train, test in _folds_of_patients(cohort, y, task, folds, seed):
         fitted = clone(expert).fit(cohort[train], y[train], task)
         values[test] = fitted.values(cohort[test], task)
         informed[test] = fitted.informed(cohort[test])
     return values, informed
+
+
+def _folds_of_patients(
+    cohort: Cohort, y: Y, task: Task, folds: int, seed: int | None
+) -> list[tuple[Any, Any]]:
+    if cohort.index.is_unique:
+        return task.folds(y, folds, seed)
+    patient, _ = pd.factorize(cohort.index)
+    first = np.unique(patient, return_index=True)[1]
+    return [
+        (np.flatnonzero(np.isin(patient, train)), np.flatnonzero(np.isin(patient, test)))
+        for train, test in task.folds(y[first], folds, seed)
+    ]
