@@ -83,7 +83,7 @@ class LateFusion(Fusion):
         if not sum(skill.values()):
             skill = equal
         total = sum(skill.values())
-        self.weights_ = {name: value / total for name, value in skill.items()}
+        self.weights_ = {name: float(value / total) for name, value in skill.items()}
 
     def _skill(self, cohort: Cohort, y: Y) -> dict[str, float]:
         """Return by which share each modality's out-of-fold loss is below the prior's."""
