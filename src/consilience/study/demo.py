@@ -12,6 +12,6 @@ def demo_study() -> Study:
     return Study(
         open_cohort("tcga-acc"),
         Survival("vital_status", "days", positive=1),
-        protocol=Protocol(folds=5, repeats=2, permutations=3),
+        protocol=Protocol(folds=5, repeats=2),
         title="Survival in adrenocortical carcinoma",
     )

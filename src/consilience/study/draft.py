@@ -128,7 +128,7 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
         "inner_folds = 3    # on which learners choose their settings",
         "seed = 0           # one seed reproduces every number",
         "bootstrap = 2000   # resamples of patients for intervals",
-        "permutations = 5   # fits on a shuffled outcome, which must score as chance",
+        "permutations = 10  # fits on a shuffled outcome, which must score as chance",
         "leave_one_out = true   # what each source adds when the others are there",
         "importance = true      # which source and which features matter",
         f"subgroups = {_toml(groups)}",

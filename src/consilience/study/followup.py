@@ -21,6 +21,7 @@ from consilience.trust import Importance as FoldImportance
 from consilience.trust import aggregate, permutation_importance
 
 SHUFFLES = 5  # of each modality and feature on each fold
+MOST_FEATURES = 50  # tried on each fold; the rest are passed over, see `permutation_importance`
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class ImportanceJob(Job):
             target.y[test],
             metric_named(self.metric, target.kind),
             repeats=SHUFFLES,
+            most_features=MOST_FEATURES,
             seed=self.seed,
         )
         return pd.DataFrame([asdict(drop) for drop in drops]), {}

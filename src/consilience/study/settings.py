@@ -116,7 +116,7 @@ class ProtocolSettings(_Section):
     primary: str | None = None
     level: float = 0.95
     bootstrap: int = 2000
-    permutations: int = 5
+    permutations: int = 10
     leave_one_out: bool = True
     importance: bool = True
 

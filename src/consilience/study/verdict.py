@@ -1,4 +1,4 @@
-"""The answer: do these sources together know more than the best of them alone?"""
+"""The answer to whether the sources together know more than the best of them alone."""
 
 from __future__ import annotations
 
@@ -90,17 +90,19 @@ def _sentence(
         return f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: there is no comparison to make{lone}."
     difference = fused.difference_to_best_single
     return (
-        f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {_scored(fused, grounds)}, "
-        f"the best source alone ({_scored(single, grounds)}), "
+        f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {_scored(fused, grounds)} and the best "
+        f"source alone, {single.name!r}, {_text(single.estimate)} ({_range(single)}), "
         f"a difference of {signed(difference.estimate)} ({_interval(difference)})."
     )
 
 
 def _scored(found: CandidateFinding, grounds: Grounds) -> str:
-    low, high = _text(found.low), _text(found.high)
-    return (
-        f"{found.name!r} reached {grounds.metric_label} {_text(found.estimate)} ({low} to {high})"
-    )
+    number = f"{_text(found.estimate)} ({_range(found)})"
+    return f"{found.name!r} reached {grounds.metric_label} {number}"
+
+
+def _range(found: CandidateFinding) -> str:
+    return f"{_text(found.low)} to {_text(found.high)}"
 
 
 def _reliance(grounds: Grounds) -> str:

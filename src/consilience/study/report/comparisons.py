@@ -30,6 +30,7 @@ NAMES = {
     "leave one out": "one source left out",
 }
 MOST_FEATURES = 15
+MOST_LISTED = 100
 MOST_GROUPS = 40
 
 
@@ -50,7 +51,7 @@ def candidates(finding: Finding) -> Chart:
         key="candidates",
         title=f"{finding.metric_label} of every candidate",
         caption=(
-            f"Each mark is the {finding.metric_label} on patients the model had not seen, the bar "
+            f"Each mark is {finding.metric_label} on patients the model had not seen, the bar "
             f"its interval; {better} is better.{chance}"
         ),
         figure=forest(rows, Scale(finding.metric_label, finding.chance), _legend(ranked)),
@@ -182,7 +183,9 @@ def importance(finding: Finding, *, features: bool) -> Chart | None:
     what = "feature" if features else "source"
     among = [i.drop.estimate for i in found]
     left = len(found) - len(shown)
-    more = f" The {len(shown)} that matter most are drawn, all are in the table." if left else ""
+    more = f" Drawn: the {len(shown)} that matter most." if left else ""
+    if len(found) > MOST_LISTED:
+        more += f" The table has {MOST_LISTED}; all {count(len(found))} are in finding.json."
     return Chart(
         key="features" if features else "sources",
         title=f"Which {what}s matter",
@@ -200,7 +203,8 @@ def importance(finding: Finding, *, features: bool) -> Chart | None:
         ),
         columns=(what.capitalize(), "Loss (interval)"),
         rows=[
-            (plain(_what(i)), with_interval(i.drop, difference=True, among=among)) for i in found
+            (plain(_what(i)), with_interval(i.drop, difference=True, among=among))
+            for i in found[:MOST_LISTED]
         ],
     )
 
