@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from loaders import breast_tcga, hancock
 
 from consilience.cohort import EventBy, Multiclass, Outcome
 from consilience.metrics import bootstrap, metrics_for
@@ -25,10 +24,13 @@ from consilience.study import Protocol, Study
 from consilience.study.candidates import all_candidates, seeded
 from consilience.study.finding import Finding
 from consilience.study.progress import shown
+from loaders import breast_tcga, hancock
 
 RESULTS = Path(__file__).parent / "results"
 YEAR = 365.25
-PROTOCOL = Protocol(folds=5, repeats=1, seed=0, permutations=0, leave_one_out=False, importance=False)
+PROTOCOL = Protocol(
+    folds=5, repeats=1, seed=0, permutations=0, leave_one_out=False, importance=False
+)
 
 
 def bench_hancock() -> None:
@@ -80,13 +82,14 @@ def bench_breast() -> None:
         start = time.perf_counter()
         model = seeded(candidate.estimator, 0).fit(train.cohort, train.y)
         scores = model.scores(test.cohort)
-        row = {"candidate": candidate.name, "patients informed": int(model.informed(test.cohort).sum())}
+        informed = int(model.informed(test.cohort).sum())
+        row = {"candidate": candidate.name, "patients informed": informed}
         for metric in metrics_for("multiclass"):
-            interval = bootstrap(metric, test.y, [scores], n=2000, level=0.95, seed=0)
-            row[metric.label] = f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+            found = bootstrap(metric, test.y, [scores], n=2000, level=0.95, seed=0)
+            row[metric.label] = f"{found.estimate:.3f} ({found.low:.3f} to {found.high:.3f})"
         rows.append({**row, "seconds": round(time.perf_counter() - start, 1)})
-    heading = f"breast-tcga: {len(train.y)} patients to train, {len(test.y)} to test, none with protein"
-    write("breast-tcga", heading, pd.DataFrame(rows), "")
+    counts = f"{len(train.y)} patients to train, {len(test.y)} to test"
+    write("breast-tcga", f"breast-tcga: {counts}, none with protein", pd.DataFrame(rows), "")
 
 
 def write(name: str, heading: str, table: pd.DataFrame, remark: str) -> None:

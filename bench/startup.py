@@ -1,6 +1,6 @@
 """How long `import consilience` and `consilience --help` take, as whole processes.
 
-    python bench/startup.py
+python bench/startup.py
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def undisturbed(study: Path) -> Path:
 
 
 def kill_when(process: subprocess.Popen[bytes], out: Path, results: int) -> bool:
-    """Kill the process and its workers once so many results are there; False if it was done before."""
+    """Kill it and its workers once so many results are there; False if it was done before."""
     end = time.monotonic() + 240
     while time.monotonic() < end:
         if process.poll() is not None:

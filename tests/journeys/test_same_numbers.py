@@ -15,7 +15,10 @@ from consilience.study import Protocol, Study
 PROTOCOL = Protocol(folds=3, repeats=1, bootstrap=200, permutations=3)
 
 
-def run(folder: Path, *, shuffle: bool = False, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+Ran = tuple[pd.DataFrame, dict[str, Any]]
+
+
+def run(folder: Path, *, shuffle: bool = False, **options: Any) -> Ran:
     cohort, _ = synthetic_cohort(80, kind="survival", modalities=2, features=4, missing=0.1, seed=0)
     if shuffle:
         cohort = cohort[np.random.default_rng(0).permutation(len(cohort))]

@@ -82,8 +82,10 @@ def test_settings_out_of_range_are_named(settings: dict[str, object], said: str)
 
 def test_more_folds_than_events_are_refused_with_the_count() -> None:
     cohort, _ = synthetic_cohort(60, modalities=1, features=2, seed=0)
-    few = cohort[np.flatnonzero(cohort.patients["outcome"] == 1)[:3].tolist()
-                 + np.flatnonzero(cohort.patients["outcome"] == 0)[:30].tolist()]
+    few = cohort[
+        np.flatnonzero(cohort.patients["outcome"] == 1)[:3].tolist()
+        + np.flatnonzero(cohort.patients["outcome"] == 0)[:30].tolist()
+    ]
     with pytest.raises(InputError, match="1 has 3"):
         Protocol(folds=5).splits(Binary("outcome").of(few))
 

@@ -58,7 +58,9 @@ tune = { C = [0.5, 2.0] }
 
 
 def test_patient_columns_become_a_source(folder: Path) -> None:
-    study = load(folder, GOOD + '[sources]\nmodalities = ["m1"]\npatient_columns = ["age", "sex"]\n')
+    study = load(
+        folder, GOOD + '[sources]\nmodalities = ["m1"]\npatient_columns = ["age", "sex"]\n'
+    )
     assert list(study.cohort.modalities) == ["m1", "clinical"]
     assert study.cohort.modalities["clinical"].features == ("age", "sex")  # type: ignore[attr-defined]
 
@@ -89,7 +91,10 @@ def test_patient_columns_become_a_source(folder: Path) -> None:
             GOOD + "[[candidates]]\nname='a'\nmethod='LateFusion'\ntune={alpha=[1]}\n",
             "no setting 'alpha'",
         ),
-        (GOOD + "[[candidates]]\nname='late mean'\nmethod='LateFusion'\n", "name of two candidates"),
+        (
+            GOOD + "[[candidates]]\nname='late mean'\nmethod='LateFusion'\n",
+            "name of two candidates",
+        ),
         (GOOD.replace('"cohort"', '"elsewhere"'), "elsewhere"),
         (GOOD.replace('"outcome"', '"age"'), "a binary outcome needs two"),
     ],

@@ -16,7 +16,9 @@ from consilience.study.finding import (
 from consilience.study.verdict import Grounds, verdict
 
 
-def candidate(name: str, role: str, estimate: float, difference: Difference | None) -> CandidateFinding:
+def candidate(
+    name: str, role: str, estimate: float, difference: Difference | None
+) -> CandidateFinding:
     return CandidateFinding(
         name=name,
         role=role,  # type: ignore[arg-type]
@@ -69,7 +71,10 @@ def test_the_answer_follows_the_corrected_p_value(
 ) -> None:
     found = verdict(grounds(estimate, p_adjusted))
     assert found.answer == answer
-    assert f"{estimate:+.3f}" in found.sentence and "100 patients (40 with the event)" in found.sentence
+    assert (
+        f"{estimate:+.3f}" in found.sentence
+        and "100 patients (40 with the event)" in found.sentence
+    )
 
 
 def test_a_failed_check_takes_the_answer_back() -> None:

@@ -84,7 +84,8 @@ def all_candidates(
     fused = [candidate.name for candidate in found if candidate.role == "fused"]
     if protocol.primary is not None and protocol.primary not in fused:
         raise InputError(
-            f"primary: {protocol.primary!r} is no fused candidate; there are {listing(fused, most=20)}."
+            f"primary: {protocol.primary!r} is no fused candidate; "
+            f"there are {listing(fused, most=20)}."
         )
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeAlias
 
 from joblib import Parallel, delayed, parallel_config
@@ -19,7 +19,8 @@ Engine: TypeAlias = Literal["local", "ray", "dask"]
 
 
 def _local(jobs: int) -> AbstractContextManager[Any]:
-    return nullcontext() if jobs == 1 else parallel_config("loky", n_jobs=jobs)
+    config: AbstractContextManager[Any] = parallel_config("loky", n_jobs=jobs)
+    return config
 
 
 def _ray(jobs: int) -> AbstractContextManager[Any]:
@@ -28,7 +29,8 @@ def _ray(jobs: int) -> AbstractContextManager[Any]:
     if not ray.is_initialized():
         ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
     registration.register_ray()
-    return parallel_config("ray", n_jobs=jobs)
+    config: AbstractContextManager[Any] = parallel_config("ray", n_jobs=jobs)
+    return config
 
 
 def _dask(jobs: int) -> AbstractContextManager[Any]:
@@ -37,7 +39,8 @@ def _dask(jobs: int) -> AbstractContextManager[Any]:
         distributed.get_client()
     except ValueError:  # no cluster was given: one on this machine
         distributed.Client(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
-    return parallel_config("dask", n_jobs=jobs)
+    config: AbstractContextManager[Any] = parallel_config("dask", n_jobs=jobs)
+    return config
 
 
 ENGINES: dict[str, Callable[[int], AbstractContextManager[Any]]] = {

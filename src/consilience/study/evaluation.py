@@ -60,7 +60,7 @@ class Evaluation:
 
 
 def time_grid(y: npt.NDArray[Any]) -> npt.NDArray[np.floating] | None:
-    """Return the times at which survival curves are kept: at most 64 quantiles of the event times."""
+    """Return at most 64 quantiles of the event times, at which survival curves are kept."""
     if not y.dtype.names:
         return None
     seen = np.unique(y["time"][y["event"]])

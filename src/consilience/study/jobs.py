@@ -49,7 +49,7 @@ class Job(ABC):
             with threadpool_limits(1), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 frame, notes = self._result(target)
-        except Exception as reason:  # one failing candidate must not lose the others
+        except Exception as reason:  # noqa: BLE001 (one failing candidate must not lose the others)
             frame = pd.DataFrame()
             notes = {"failed": _one_line(reason), "traceback": traceback.format_exc()}
         return frame, {**notes, "seconds": time.perf_counter() - start}

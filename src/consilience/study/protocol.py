@@ -142,7 +142,8 @@ class Protocol:
         if len(levels) > 1 and counts.min() < self.folds:
             raise InputError(
                 f"folds: {self.folds} folds need {self.folds} patients of each class (or with and "
-                f"without the event); {levels[counts.argmin()]!s} has {counts.min()}. Take fewer folds."
+                f"without the event); {levels[counts.argmin()]!s} has {counts.min()}. "
+                "Take fewer folds."
             )
         if len(strata) < 2 * self.folds:
             raise InputError(f"folds: {len(strata)} patients are too few for {self.folds} folds.")

@@ -212,7 +212,7 @@ def _given(error: Any) -> str:
     return f" It is {given!r}."
 
 
-_OUTCOMES = {
+_OUTCOMES: dict[str, type[BaseModel]] = {
     "binary": BinarySettings,
     "multiclass": MulticlassSettings,
     "continuous": ContinuousSettings,

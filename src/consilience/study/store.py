@@ -43,8 +43,8 @@ class Store:
         text = json.dumps(identity, indent=2, sort_keys=True, default=str)
         if marker.exists() and not resume:
             raise InputError(
-                f"{self.folder} already holds a study; add --resume (resume=True) to go on with it, "
-                "or choose another folder."
+                f"{self.folder} already holds a study; add --resume (resume=True) to go on "
+                "with it, or choose another folder."
             )
         if marker.exists():
             _same_study(marker, text)

@@ -253,7 +253,7 @@ class Study:
         return int(np.random.SeedSequence(parts).generate_state(1)[0] // 2)
 
     def identity(self) -> dict[str, Any]:
-        """Return what makes two runs the same study: data, outcome, candidates, protocol, versions."""
+        """Return what makes two runs the same study, the versions included."""
         return {
             "data": fingerprint(self.target.cohort),
             "outcome": repr(self.outcome),
@@ -285,8 +285,8 @@ def _refuse_outcome_features(cohort: Cohort, outcome: Outcome) -> None:
         leaked = set(outcome.columns) & set(getattr(modality, "features", ()))
         if leaked:
             raise InputError(
-                f"modality {name!r} holds {listing(sorted(leaked))}, which the outcome is read from; "
-                "take it out of the features."
+                f"modality {name!r} holds {listing(sorted(leaked))}, which the outcome is read "
+                "from; take it out of the features."
             )
 
 

@@ -90,7 +90,7 @@ def _row(key: object) -> tuple[bool, ...]:
 
 
 def _flow(cohort: Cohort, target: Target) -> list[Flow]:
-    """Return the steps: in the files, in the cohort, with a known outcome, with anything measured."""
+    """Return the steps from the files over the known outcome to the analysis."""
     gone = cohort.left_out
     never = gone[~gone["patient"].isin(cohort.index)]
     steps = [Flow(step="in the files", patients=len(cohort) + never["patient"].nunique())]

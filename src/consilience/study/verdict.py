@@ -87,11 +87,12 @@ def _sentence(
         who += f" ({grounds.cohort.events} with the event)"
     if single is None or fused is None or fused.difference_to_best_single is None:
         lone = f"; {_scored(single, grounds)}" if single else ""
-        return f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: there is no comparison to make{lone}."
+        told = f"there is no comparison to make{lone}"
+        return f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {told}."
     difference = fused.difference_to_best_single
     return (
-        f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {_scored(fused, grounds)} and the best "
-        f"source alone, {single.name!r}, {_text(single.estimate)} ({_range(single)}), "
+        f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {_scored(fused, grounds)} and the "
+        f"best source alone, {single.name!r}, {_text(single.estimate)} ({_range(single)}), "
         f"a difference of {signed(difference.estimate)} ({_interval(difference)})."
     )
 
@@ -117,8 +118,8 @@ def _reliance(grounds: Grounds) -> str:
         parts.append("None of the checks for a study that fools itself raised an alarm.")
     if grounds.cohort.events is not None and grounds.cohort.events < FEW_EVENTS:
         parts.append(
-            f"With {grounds.cohort.events} events the intervals are wide, and a new cohort is needed "
-            "before anyone acts on it."
+            f"With {grounds.cohort.events} events the intervals are wide, and a new cohort is "
+            "needed before anyone acts on it."
         )
     else:
         parts.append("It holds for patients like these; other hospitals need a test of their own.")
