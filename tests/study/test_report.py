@@ -13,6 +13,7 @@ import pytest
 from tests.study.report_example import Example, example
 
 from consilience.cohort.outcome import SURVIVAL_DTYPE
+from consilience.metrics import Probabilities
 from consilience.study.evidence import Evidence
 from consilience.study.finding import (
     Contribution,
@@ -197,6 +198,20 @@ def test_the_page_asks_for_nothing_outside_itself(kind: str, tmp_path: Path) -> 
     assert len(text.encode()) < 1_000_000
 
 
+def test_of_very_many_features_the_page_lists_those_that_matter_most() -> None:
+    drops = np.random.default_rng(0).normal(0, 0.01, 3000)
+    found = [
+        Importance(modality="rna", feature=f"gene {k}", drop=Estimate(estimate=float(drop)))
+        for k, drop in enumerate(drops)
+    ]
+    made = changed(example("binary"), importance=found)
+    chart = charts(made)["features"]
+    assert [row[0] for row in chart.rows] == [
+        f"gene {k} (rna)" for k in np.argsort(-drops, kind="stable")[:100]
+    ]
+    assert "all 3,000 are in finding.json" in chart.caption
+
+
 def test_a_measure_that_is_best_in_the_middle_is_not_said_to_be_best_high() -> None:
     note = page_of(example("binary").finding, example("binary").evidence).table_note
     assert "Calibration slope (1 is best)" in note
@@ -280,6 +295,7 @@ def test_markup_in_names_is_shown_as_text(kind: str) -> None:
     assert not any(name.startswith("on") for _, name, _ in page.attributes)
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
 def test_names_in_any_script_and_without_an_end_stay_inside_the_figure() -> None:
     made = example("binary")
     names = ["神経膠芽腫の遺伝子発現データ" * 4, "W" * 300, "tab\tand\x00null\nline", "👩‍⚕️ ward"]
@@ -558,6 +574,27 @@ def test_undefined_numbers_are_said_to_be_undefined(kind: str) -> None:
     assert "not defined" in text
     assert "(no interval)" in text
     assert not {"nan", "None", "inf"} & set(text.split())
+
+
+def test_of_many_classes_the_largest_are_drawn_and_that_is_said() -> None:
+    made = example("multiclass")
+    rng = np.random.default_rng(0)
+    labels = np.array([f"class {k}" for k in range(9)])
+    y = rng.choice(labels, 300, p=np.arange(1, 10) / 45)
+    told = [Probabilities(rng.dirichlet(np.ones(9), 300), labels) for _ in range(2)]
+    target = replace(made.evidence.target, y=y)
+    counts = {label: int((y == label).sum()) for label in labels}
+    cohort = made.finding.cohort.model_copy(update={"classes": counts})
+    page = Example(
+        made.finding.model_copy(update={"cohort": cohort}),
+        Evidence(target, {str(made.finding.verdict.best_fused): told}),
+        made.protocol,
+    )
+    chart = charts(page)["roc"]
+    largest = sorted(counts, key=lambda label: -counts[label])[:6]
+    assert [column.partition(" (")[0] for column in chart.columns[1:]] == largest
+    assert overlaps(chart) == []
+    assert "The 6 largest of the 9 classes are drawn" in read(page).text
 
 
 def test_no_patient_with_the_outcome_leaves_the_curves_out() -> None:

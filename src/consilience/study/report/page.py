@@ -21,6 +21,7 @@ from consilience.study.finding import (
 from consilience.study.report import by_outcome, comparisons, upset
 from consilience.study.report.canvas import Chart
 from consilience.study.report.comparisons import NAMES
+from consilience.study.report.series import MOST_CLASSES
 from consilience.study.report.wording import (
     count,
     duration,
@@ -231,6 +232,7 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             "tells-apart",
             "Discrimination: how well it tells patients apart",
             by_outcome.discrimination(finding, evidence),
+            lead=f"{who}{_classes_drawn(finding)}" if finding.outcome.kind == "multiclass" else "",
         ),
         Section(
             "use",
@@ -255,6 +257,15 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             lead=who,
         ),
     ]
+
+
+def _classes_drawn(finding: Finding) -> str:
+    classes = len(finding.cohort.classes or ())
+    if classes <= MOST_CLASSES:
+        return " Each class is drawn against all others."
+    return (
+        f" The {MOST_CLASSES} largest of the {classes} classes are drawn, each against all others."
+    )
 
 
 def _there(*charts: Chart | None) -> list[Chart]:
