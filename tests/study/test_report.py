@@ -397,7 +397,12 @@ def as_it_is(made: Example) -> Example:
 
 @pytest.mark.parametrize(
     ("kind", "change"),
-    [*((kind, as_it_is) for kind in KINDS), ("binary", crowded), ("survival", hostile)],
+    [
+        *((kind, as_it_is) for kind in KINDS),
+        ("binary", crowded),
+        ("survival", hostile),
+        ("continuous", hostile),
+    ],
 )
 def test_no_two_labels_of_a_figure_overlap(kind: str, change: Callable[[Example], Example]) -> None:
     made = change(example(kind))
@@ -663,9 +668,13 @@ def test_numbers_beside_each_other_have_as_many_decimals() -> None:
 
 def test_shorten_fits_the_width_and_keeps_what_fits() -> None:
     assert shorten("short", 200) == "short"
-    cut = shorten("a name that is far too long for its place", 100)
-    assert cut.endswith("…")
-    assert width_of(cut) <= 100 < width_of(cut) + 3 * SIZE
+    cut = shorten("a name that is far too long for its place", 130)
+    head, _, tail = cut.partition("…")
+    assert "a name that is far too long".startswith(head)
+    assert "for its place".endswith(tail)
+    assert len(head) >= len(tail) > 3
+    assert width_of(cut) <= 130 < width_of(cut) + 3 * SIZE
+    assert shorten("x" * 99, 1) == "…"
 
 
 def luminance(colour: str) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consilience.metrics.scores import FloatArray
-from consilience.study.report.canvas import Chart, Style, drawn, graph
+from consilience.study.report.canvas import Chart, Style, drawn, graph, shorten
 from consilience.study.report.theme import stand_in
 from consilience.study.report.wording import count, number
 
@@ -71,6 +71,6 @@ def _draw(
     axes.plot(
         *at, color=groups.colour, linestyle=groups.dash, marker=groups.marker, markersize=6, lw=2
     )
-    axes.set(xlabel=f"Predicted {name}", ylabel=f"Observed {name}")
+    axes.set(xlabel=shorten(f"Predicted {name}", 320), ylabel=shorten(f"Observed {name}", 280))
     axes.locator_params(nbins=5)
     return figure

@@ -192,16 +192,24 @@ def width_of(text: str, size: float = SIZE) -> float:
 
 
 def shorten(name: object, width: float, size: float = SIZE) -> str:
-    """Return a name that fits a width, with an ellipsis where something was cut."""
+    """Return a name that fits a width, with an ellipsis where something was cut.
+
+    The end is kept as well as the beginning: long names often differ there alone.
+    """
     text = plain(name)
     if width_of(text, size) <= width:
         return text
-    low, high = 0, len(text)
-    while low < high:  # the longest beginning that fits
+    low, high = 0, len(text) - 1
+    while low < high:  # the most characters that fit
         middle = (low + high + 1) // 2
-        fits = width_of(text[:middle].rstrip() + "…", size) <= width
+        fits = width_of(_cut(text, middle), size) <= width
         low, high = (middle, high) if fits else (low, middle - 1)
-    return text[:low].rstrip() + "…"
+    return _cut(text, low)
+
+
+def _cut(text: str, kept: int) -> str:
+    tail = kept * 2 // 5
+    return f"{text[: kept - tail].rstrip()}…{text[len(text) - tail :].lstrip()}"
 
 
 def to_svg(figure: Figure, key: str, title: str) -> Markup:

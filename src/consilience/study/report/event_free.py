@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from consilience.metrics.curves import kaplan_meier
 from consilience.metrics.scores import FloatArray
-from consilience.study.report.canvas import LINE, Chart, Style, blank, drawn, legend, place
+from consilience.study.report.canvas import LINE, Chart, Style, blank, drawn, legend, place, shorten
 from consilience.study.report.theme import stand_in
 from consilience.study.report.wording import count, number, percent
 
@@ -108,7 +108,7 @@ def _draw(groups: Sequence[Group], unit: str, times: FloatArray) -> Figure:
     axes.set(xlim=(0, last), ylim=(0, 1.02), xticks=times, yticks=shares)
     axes.set_xticklabels([f"{time:g}" for time in times])
     axes.set_yticklabels([percent(share) for share in shares])
-    axes.set(xlabel=f"Time ({unit})" if unit else "Time", ylabel="Free of the event")
+    axes.set(xlabel=shorten(f"Time ({unit})", 300) if unit else "Time", ylabel="Free of the event")
     _at_risk(axes, groups, times)
     return figure
 
