@@ -37,7 +37,8 @@ class Candidate:
     @property
     def modalities(self) -> list[str]:
         """The modalities it is restricted to, empty if it uses all."""
-        return list(getattr(self.estimator, "modalities", None) or ())
+        alone = getattr(self.estimator, "modality", None)
+        return list(getattr(self.estimator, "modalities", None) or ([alone] if alone else ()))
 
 
 def default_learner(outcome: Outcome, protocol: Protocol) -> BaseEstimator:
