@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.study.report_example import example
-from tests.study.test_report import crowded
+from tests.study.report_reading import crowded
 
 from consilience.study.report import render_report
 

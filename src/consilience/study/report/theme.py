@@ -3,7 +3,7 @@
 Figures are drawn in stand-in colours; the page's style sheet says what they are.
 The first series are the blue, vermilion and green of Okabe and Ito, the others were
 chosen far from them for eyes without one kind of cone; all were darkened or lightened
-until lines and text reach WCAG AA on the paper they stand on (tests/study/test_report.py
+until lines and text reach WCAG AA on the paper they stand on (tests/study/test_report_figures.py
 computes both).
 """
 
