@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -41,14 +41,24 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome(ABC):
-    """What is to be predicted; `of` reads it off a cohort."""
+    """What is to be predicted; `of` reads it off a cohort.
 
+    Parameters
+    ----------
+    label : str, optional
+        What it is called in reports, such as "death"; by keyword.
+    """
+
+    label: str = field(default="", kw_only=True)
     kind: ClassVar[OutcomeKind]
 
     @property
-    @abstractmethod
     def name(self) -> str:
-        """What it is called in reports."""
+        """What it is called in reports: the label, or what the columns say."""
+        return self.label or self._plain_name()
+
+    def _plain_name(self) -> str:
+        return self.columns[0]
 
     @property
     @abstractmethod
@@ -106,11 +116,6 @@ class Binary(Outcome):
     kind: ClassVar[OutcomeKind] = "binary"
 
     @property
-    def name(self) -> str:
-        """The column."""
-        return self.column
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
@@ -146,11 +151,6 @@ class Multiclass(Outcome):
     kind: ClassVar[OutcomeKind] = "multiclass"
 
     @property
-    def name(self) -> str:
-        """The column."""
-        return self.column
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
@@ -173,17 +173,12 @@ class Continuous(Outcome):
     kind: ClassVar[OutcomeKind] = "continuous"
 
     @property
-    def name(self) -> str:
-        """The column."""
-        return self.column
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
-        values = _numbers(patients[self.column], self.name)
+        values = _numbers(patients[self.column], self.column)
         return values.to_numpy(dtype=float), _missing(values)
 
     def _check_known(self, y: npt.NDArray[Any]) -> None:
@@ -213,11 +208,6 @@ class Survival(Outcome):
     positive: Any = None
     unit: str = "days"
     kind: ClassVar[OutcomeKind] = "survival"
-
-    @property
-    def name(self) -> str:
-        """The event's column."""
-        return self.event
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -262,9 +252,7 @@ class EventBy(Outcome):
     unit: str = "days"
     kind: ClassVar[OutcomeKind] = "binary"
 
-    @property
-    def name(self) -> str:
-        """The event, and by when."""
+    def _plain_name(self) -> str:
         return f"{self.event} by {self.by:g} {self.unit}"
 
     @property

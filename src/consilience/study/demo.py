@@ -11,7 +11,7 @@ def demo_study() -> Study:
     """Return a survival study on the embedded cohort, all sources, all four methods."""
     return Study(
         open_cohort("tcga-acc"),
-        Survival("vital_status", "days", positive=1),
+        Survival("vital_status", "days", positive=1, label="death"),
         protocol=Protocol(folds=5, repeats=2),
         title="Survival in adrenocortical carcinoma",
     )

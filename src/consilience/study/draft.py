@@ -109,6 +109,7 @@ def _outcome_lines(outcome: Outcome) -> list[str]:
     by = getattr(outcome, "by", None)
     lines.append(f"kind = {_toml('event by' if by is not None else outcome.kind)}")
     lines.append(f"column = {_toml(outcome.columns[0])}")
+    lines.append('# label = "death"   # what reports call it')
     if len(outcome.columns) > 1:
         lines += [f"time = {_toml(outcome.columns[1])}", 'unit = "days"']
     if by is not None:

@@ -28,8 +28,11 @@ from consilience.study.protocol import Protocol
 from consilience.study.study import Study
 
 
+Value: TypeAlias = str | int | float | bool
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # as in TOML, so here
 
 
 class BinarySettings(_Section):
@@ -37,10 +40,11 @@ class BinarySettings(_Section):
 
     kind: Literal["binary"]
     column: str
-    positive: str | int | None = None
+    label: str = ""
+    positive: Value | None = None
 
     def outcome(self) -> Outcome:
-        return Binary(self.column, self.positive)
+        return Binary(self.column, self.positive, label=self.label)
 
 
 class MulticlassSettings(_Section):
@@ -48,9 +52,10 @@ class MulticlassSettings(_Section):
 
     kind: Literal["multiclass"]
     column: str
+    label: str = ""
 
     def outcome(self) -> Outcome:
-        return Multiclass(self.column)
+        return Multiclass(self.column, label=self.label)
 
 
 class ContinuousSettings(_Section):
@@ -58,9 +63,10 @@ class ContinuousSettings(_Section):
 
     kind: Literal["continuous"]
     column: str
+    label: str = ""
 
     def outcome(self) -> Outcome:
-        return Continuous(self.column)
+        return Continuous(self.column, label=self.label)
 
 
 class SurvivalSettings(_Section):
@@ -68,12 +74,13 @@ class SurvivalSettings(_Section):
 
     kind: Literal["survival"]
     column: str
+    label: str = ""
     time: str
-    positive: str | int | None = None
+    positive: Value | None = None
     unit: str = "days"
 
     def outcome(self) -> Outcome:
-        return Survival(self.column, self.time, self.positive, self.unit)
+        return Survival(self.column, self.time, self.positive, self.unit, label=self.label)
 
 
 class EventBySettings(_Section):
@@ -81,13 +88,14 @@ class EventBySettings(_Section):
 
     kind: Literal["event by"]
     column: str
+    label: str = ""
     time: str
-    by: float = Field(gt=0)
-    positive: str | int | None = None
+    by: float = Field(gt=0, allow_inf_nan=False)
+    positive: Value | None = None
     unit: str = "days"
 
     def outcome(self) -> Outcome:
-        return EventBy(self.column, self.time, self.by, self.positive, self.unit)
+        return EventBy(self.column, self.time, self.by, self.positive, self.unit, label=self.label)
 
 
 OutcomeSettings: TypeAlias = (
@@ -112,7 +120,7 @@ class ProtocolSettings(_Section):
     group: str | None = None
     leave_out: str | None = None
     subgroups: list[str] | None = None
-    horizon: float | None = Field(None, gt=0)
+    horizon: float | None = Field(None, gt=0, allow_inf_nan=False)
     primary: str | None = None
     level: float = 0.95
     bootstrap: int = 2000
@@ -251,7 +259,13 @@ def _with_sources(cohort: Cohort, sources: SourceSettings, path: Path) -> Cohort
                 f"{path}: sources.patient_columns: the patients have no column {column!r}."
                 f"{suggestion(column, patients.columns)}"
             )
-    name = "patients" if "clinical" in chosen.modalities else "clinical"
+    free = [n for n in ("clinical", "patients") if n not in chosen.modalities]
+    if not free:
+        raise InputError(
+            f"{path}: sources.patient_columns: modalities are called 'clinical' and 'patients' "
+            "already; leave one of them out of sources.modalities."
+        )
+    name = free[0]
     return chosen.with_modality(name, Table(patients[sources.patient_columns]))
 
 
