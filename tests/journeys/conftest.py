@@ -64,16 +64,16 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture
 def files_made_by_hand(tmp_path: Path) -> Path:
-    """A folder with clinical.csv, rna.csv and protein.csv of 80 made-up patients.
+    """A folder with clinical.csv, rna.csv and protein.csv of 150 made-up patients.
 
-    Nine of them have no RNA and 28 no protein; a cell is empty here and there; both
+    Seventeen of them have no RNA and 49 no protein; a cell is empty here and there; both
     tables tell something of their own about the risk of dying.
     """
     rng = np.random.default_rng(7)
-    ids = [f"p{i:03d}" for i in range(1, 81)]
-    risk, other = rng.standard_normal(80), rng.standard_normal(80)
-    death = 900 * rng.exponential(size=80) * np.exp(-1.2 * (risk + other))
-    censored = rng.uniform(200, 2500, 80)
+    ids = [f"p{i:03d}" for i in range(1, 151)]
+    risk, other = rng.standard_normal(150), rng.standard_normal(150)
+    death = 900 * rng.exponential(size=150) * np.exp(-1.2 * (risk + other))
+    censored = rng.uniform(200, 2500, 150)
     lines = ["patient,died,days,age,sex"]
     for i, name in enumerate(ids):
         age = "" if i == 11 else f"{60 + 5 * risk[i] + 8 * rng.standard_normal():.0f}"
@@ -82,15 +82,15 @@ def files_made_by_hand(tmp_path: Path) -> Path:
     (tmp_path / "clinical.csv").write_text("\n".join(lines) + "\n")
     genes = ["TP53", "MYC", "KRAS", "EGFR"]
     lines = ["patient," + ",".join(genes)]
-    for i in [i for i in range(80) if i % 9]:
-        values = [5 + w * risk[i] + rng.standard_normal() for w in (1.0, 0.7, 0.0, 0.0)]
+    for i in [i for i in range(150) if i % 9]:
+        values = [5 + w * risk[i] + rng.normal(0, 0.5) for w in (1.0, 0.7, 0.0, 0.0)]
         cells = [f"{value:.2f}" for value in values]
         cells[2] = "" if i == 40 else cells[2]
         lines.append(f"{ids[i]}," + ",".join(cells))
     (tmp_path / "rna.csv").write_text("\n".join(lines) + "\n")
     lines = ["patient,AKT,PTEN,BCL2"]
-    for i in [i for i in range(80) if i % 20 < 13]:
-        values = [w * other[i] + rng.standard_normal() for w in (1.0, 0.6, 0.0)]
+    for i in [i for i in range(150) if i % 20 < 13]:
+        values = [w * other[i] + rng.normal(0, 0.5) for w in (1.0, 0.6, 0.0)]
         lines.append(f"{ids[i]}," + ",".join(f"{value:.2f}" for value in values))
     (tmp_path / "protein.csv").write_text("\n".join(lines) + "\n")
     return tmp_path
