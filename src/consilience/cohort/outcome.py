@@ -109,6 +109,8 @@ class Binary(Outcome):
     positive : str or int, optional
         The value that counts as 1; by default 1, True, "yes", "true" or "positive",
         else the later in sorted order.
+    label : str, optional
+        What reports call it, such as "death".
     """
 
     column: str
@@ -145,7 +147,15 @@ class Binary(Outcome):
 
 @dataclass(frozen=True)
 class Multiclass(Outcome):
-    """One of several classes, kept as text."""
+    """One of several classes, kept as text.
+
+    Parameters
+    ----------
+    column : str
+        The column it is read from.
+    label : str, optional
+        What reports call it, such as "death".
+    """
 
     column: str
     kind: ClassVar[OutcomeKind] = "multiclass"
@@ -167,7 +177,15 @@ class Multiclass(Outcome):
 
 @dataclass(frozen=True)
 class Continuous(Outcome):
-    """A number."""
+    """A number.
+
+    Parameters
+    ----------
+    column : str
+        The column it is read from.
+    label : str, optional
+        What reports call it, such as "death".
+    """
 
     column: str
     kind: ClassVar[OutcomeKind] = "continuous"
@@ -201,6 +219,8 @@ class Survival(Outcome):
         The value of `event` that means it was seen.
     unit : str
         Unit of the time.
+    label : str, optional
+        What reports call it, such as "death".
     """
 
     event: str
@@ -243,6 +263,8 @@ class EventBy(Outcome):
         As for `Survival`.
     by : float
         The time, in the unit of the column.
+    label : str, optional
+        What reports call it, such as "death".
     """
 
     event: str
