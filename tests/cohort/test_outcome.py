@@ -32,7 +32,6 @@ def _cohort(**columns: Any) -> Cohort:
         (["living", "deceased", ""], None, [0, 1]),
         (["b", "a", "a"], None, [1, 0, 0]),  # neither is a usual yes: the later one
         (["b", "a", "a"], "a", [0, 1, 1]),
-        ([1, 2, 2], None, [1, 0, 0]),  # 1 is a usual yes
         ([1, 2, 2], 2, [0, 1, 1]),
         ([1.0, 2.0, np.nan], 2, [0, 1]),
         (pd.Categorical(["lo", "hi", None]), "lo", [1, 0]),
@@ -124,3 +123,19 @@ def test_names_and_columns() -> None:
     )
     kinds = [o.kind for o in (Binary("a"), Multiclass("a"), Continuous("a"), EventBy("a", "b", 1))]
     assert kinds == ["binary", "multiclass", "continuous", "binary"]
+
+
+def test_an_event_coded_one_and_two_is_not_guessed() -> None:
+    """Some software writes 1 for censored and 2 for died, other software 1 for the event."""
+    patients = pd.DataFrame({"status": [1, 2, 2], "days": [5.0, 6.0, 7.0]}, index=list("abc"))
+    cohort = Cohort(patients, {})
+    for outcome in (Binary("status"), Survival("status", "days"), EventBy("status", "days", 6)):
+        with pytest.raises(InputError, match="say which means that it happened"):
+            outcome.of(cohort)
+    assert Survival("status", "days", positive=2).of(cohort).y["event"].tolist() == [0, 1, 1]
+
+
+def test_an_event_without_a_clear_word_is_not_guessed() -> None:
+    patients = pd.DataFrame({"status": ["alive", "lost"], "days": [5.0, 6.0]}, index=list("ab"))
+    with pytest.raises(InputError, match="'alive', 'lost'"):
+        Survival("status", "days").of(Cohort(patients, {}))

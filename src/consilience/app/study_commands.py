@@ -28,6 +28,9 @@ def init(
     by: Annotated[
         float | None, typer.Option(help="With --time: predict whether the event came by then.")
     ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="The value of the outcome that means it happened.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a commented study.toml that runs as it is.
@@ -36,7 +39,7 @@ def init(
     """
     from consilience.study.draft import draft
 
-    draft(cohort, outcome, time=time, by=by, out=out, force=force)
+    draft(cohort, outcome, out=out, time=time, by=by, positive=positive, force=force)
     typer.echo(f"Wrote {out}. Look through it, then: consilience study run {out} --out results")
 
 
@@ -57,6 +60,7 @@ def run(
 
     Example: `consilience study run study.toml --out results --jobs 2`
     """
+    from consilience.app.stopping import stoppable
     from consilience.app.telling import tell_finding, tell_plan
     from consilience.study.progress import shown
     from consilience.study.settings import load_study
@@ -65,5 +69,6 @@ def run(
     if dry_run:
         tell_plan(study)
         return
-    finding = study.run(out, jobs=jobs, engine=engine, resume=resume, progress=shown)  # type: ignore[arg-type]
+    with stoppable(out):
+        finding = study.run(out, jobs=jobs, engine=engine, resume=resume, progress=shown)  # type: ignore[arg-type]
     tell_finding(finding, out)

@@ -99,7 +99,32 @@ class Outcome(ABC):
 
 
 @dataclass(frozen=True)
-class Binary(Outcome):
+class _OfOneColumn(Outcome):
+    """An outcome that stands in one column of `patients`."""
+
+    column: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.column,)
+
+
+@dataclass(frozen=True)
+class _OfEventAndTime(Outcome):
+    """An outcome read from whether an event was seen, and when or until when."""
+
+    event: str
+    time: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The event's and the time's columns."""
+        return (self.event, self.time)
+
+
+@dataclass(frozen=True)
+class Binary(_OfOneColumn):
     """Yes or no.
 
     Parameters
@@ -108,34 +133,36 @@ class Binary(Outcome):
         A column with two values.
     positive : str or int, optional
         The value that counts as 1; by default 1, True, "yes", "true" or "positive",
-        else the later in sorted order.
+        else the later in sorted order. Of 1 and 2 it has to be said.
     label : str, optional
         What reports call it, such as "death".
     """
 
-    column: str
     positive: Any = None
     kind: ClassVar[OutcomeKind] = "binary"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column."""
-        return (self.column,)
-
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
         values = _text(patients[self.column])
-        levels = sorted(values.dropna().unique())
+        return (values == self.level(patients)).to_numpy(dtype=np.int64), _missing(values)
+
+    def level(self, patients: pd.DataFrame) -> str:
+        """Return the value that counts as 1, as text.
+
+        Raises
+        ------
+        InputError
+            If there are not two values, or the one to count does not occur.
+        """
+        levels = sorted(_text(patients[self.column]).dropna().unique())
         if len(levels) != 2:
             raise InputError(
                 f"outcome {self.name!r} has {len(levels)} values ({listing(levels)}); "
                 "a binary outcome needs two."
             )
-        return (values == self._positive(levels)).to_numpy(dtype=np.int64), _missing(values)
-
-    def _positive(self, levels: list[str]) -> str:
         if self.positive is None:
-            usual = [level for level in levels if level.lower() in _YES]
-            return usual[0] if len(usual) == 1 else levels[-1]
+            if levels == ["1", "2"]:  # 2 is the event in some software, 1 in others
+                raise InputError(_which(self.column, levels))
+            return _usual(levels) or levels[-1]
         wanted = _text(pd.Series([self.positive])).iloc[0]
         if wanted not in levels:
             raise InputError(
@@ -146,7 +173,7 @@ class Binary(Outcome):
 
 
 @dataclass(frozen=True)
-class Multiclass(Outcome):
+class Multiclass(_OfOneColumn):
     """One of several classes, kept as text.
 
     Parameters
@@ -157,13 +184,7 @@ class Multiclass(Outcome):
         What reports call it, such as "death".
     """
 
-    column: str
     kind: ClassVar[OutcomeKind] = "multiclass"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column."""
-        return (self.column,)
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
         values = _text(patients[self.column])
@@ -176,7 +197,7 @@ class Multiclass(Outcome):
 
 
 @dataclass(frozen=True)
-class Continuous(Outcome):
+class Continuous(_OfOneColumn):
     """A number.
 
     Parameters
@@ -187,13 +208,7 @@ class Continuous(Outcome):
         What reports call it, such as "death".
     """
 
-    column: str
     kind: ClassVar[OutcomeKind] = "continuous"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column."""
-        return (self.column,)
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
         values = _numbers(patients[self.column], self.column)
@@ -206,7 +221,7 @@ class Continuous(Outcome):
 
 
 @dataclass(frozen=True)
-class Survival(Outcome):
+class Survival(_OfEventAndTime):
     """Time to an event, right-censored.
 
     Parameters
@@ -216,25 +231,22 @@ class Survival(Outcome):
     time : str
         Column with the time to the event or to the last contact; positive.
     positive : str or int, optional
-        The value of `event` that means it was seen.
+        The value of `event` that means it was seen; by default 1, True, "yes", "dead"
+        and the like. Where no value is so clear it has to be said.
     unit : str
         Unit of the time.
     label : str, optional
         What reports call it, such as "death".
     """
 
-    event: str
-    time: str
     positive: Any = None
     unit: str = "days"
     kind: ClassVar[OutcomeKind] = "survival"
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The event's and the time's columns."""
-        return (self.event, self.time)
-
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
+        levels = sorted(_text(patients[self.event]).dropna().unique())
+        if self.positive is None and len(levels) == 2 and not _usual(levels):
+            raise InputError(_which(self.event, levels))
         event, reason = Binary(self.event, self.positive)._read(patients)
         time = _times(patients[self.time])
         reason = reason.mask((reason == "") & time.isna(), f"{self.time!r} is missing")
@@ -252,7 +264,7 @@ class Survival(Outcome):
 
 
 @dataclass(frozen=True)
-class EventBy(Outcome):
+class EventBy(_OfEventAndTime):
     """Whether the event came by a time: 1 if it did, 0 if the patient was followed beyond.
 
     Patients censored before that time are left out and counted: nobody knows.
@@ -267,8 +279,6 @@ class EventBy(Outcome):
         What reports call it, such as "death".
     """
 
-    event: str
-    time: str
     by: float
     positive: Any = None
     unit: str = "days"
@@ -276,11 +286,6 @@ class EventBy(Outcome):
 
     def _plain_name(self) -> str:
         return f"{self.event} by {self.by:g} {self.unit}"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The event's and the time's columns."""
-        return (self.event, self.time)
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
         y, reason = Survival(self.event, self.time, self.positive, self.unit)._read(patients)
@@ -298,6 +303,19 @@ class EventBy(Outcome):
 
 
 _YES = frozenset({"1", "true", "yes", "positive", "event", "dead", "deceased"})
+
+
+def _usual(levels: list[str]) -> str | None:
+    """Return the level that means yes wherever it is used, if just one does."""
+    usual = [level for level in levels if level.lower() in _YES]
+    return usual[0] if len(usual) == 1 else None
+
+
+def _which(column: str, levels: list[str]) -> str:
+    return (
+        f"column {column!r} holds {listing(levels)}: say which means that it happened "
+        f"(positive = {levels[-1]!r}, if it is that)."
+    )
 
 
 def _check_columns(columns: tuple[str, ...], patients: pd.DataFrame, cohort: str) -> None:

@@ -16,7 +16,7 @@ from consilience.cohort import Bag, Images, Modality, Table
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.errors import InputError, listing
 
-CHUNK = 4_000_000  # numbers handled at once: 32 MB
+CHUNK = 1_000_000  # numbers handled at once: 8 MB
 
 
 class Encoder(BaseEstimator):  # type: ignore[misc]

@@ -27,7 +27,14 @@ USUAL_GROUPS = ("sex", "gender", "age", "age_at_diagnosis", "race", "ethnicity",
 
 
 def draft(
-    cohort: str, outcome: str, *, time: str | None, by: float | None, out: Path, force: bool
+    cohort: str,
+    outcome: str,
+    *,
+    out: Path,
+    time: str | None = None,
+    by: float | None = None,
+    positive: str | None = None,
+    force: bool = False,
 ) -> None:
     """Write a study file for a cohort and an outcome.
 
@@ -41,7 +48,7 @@ def draft(
     if by is not None and time is None:
         raise InputError("--by needs --time, the column that says when.")
     opened = open_cohort(cohort)
-    target = _outcome(opened, outcome, time, by)
+    target = _outcome(opened, outcome, time, by, positive)
     text = _text(cohort, opened, target, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
@@ -55,14 +62,18 @@ def usual_groups(patients: pd.DataFrame, outcome: Outcome) -> list[str]:
     ]
 
 
-def _outcome(cohort: Cohort, column: str, time: str | None, by: float | None) -> Outcome:
+def _outcome(
+    cohort: Cohort, column: str, time: str | None, by: float | None, positive: str | None
+) -> Outcome:
     """Return the outcome that the column's values suggest."""
+    if time is not None and by is not None:
+        return EventBy(column, time, by, positive)
     if time is not None:
-        return Survival(column, time) if by is None else EventBy(column, time, by)
+        return Survival(column, time, positive)
     patients = cohort.patients
     values = patients[column].dropna() if column in patients.columns else pd.Series(dtype=object)
-    if values.nunique() == 2:
-        return Binary(column)
+    if values.nunique() == 2 or positive is not None:
+        return Binary(column, positive)
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_CLASSES:
         return Continuous(column)
     return Multiclass(column)
@@ -88,7 +99,7 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
             f"cohort = {_toml(place)}",
             f"title = {_toml(f'{outcome.name} in {cohort.name}')}",
             "",
-            *_outcome_lines(outcome),
+            *_outcome_lines(outcome, cohort.patients),
             "",
             "[sources]",
             "# Modalities that take part; all of the cohort's if this line is left out.",
@@ -104,7 +115,7 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
     )
 
 
-def _outcome_lines(outcome: Outcome) -> list[str]:
+def _outcome_lines(outcome: Outcome, patients: pd.DataFrame) -> list[str]:
     lines = ["[outcome]", "# binary | multiclass | continuous | survival | event by"]
     by = getattr(outcome, "by", None)
     lines.append(f"kind = {_toml('event by' if by is not None else outcome.kind)}")
@@ -115,9 +126,8 @@ def _outcome_lines(outcome: Outcome) -> list[str]:
     if by is not None:
         lines.append(f"by = {by:g}")
     if outcome.kind in ("binary", "survival"):
-        lines.append(
-            '# positive = "yes"   # the value that counts as the event; guessed if left out'
-        )
+        level = Binary(outcome.columns[0], getattr(outcome, "positive", None)).level(patients)
+        lines.append(f"positive = {_toml(level)}   # the value that means it happened: is it this?")
     return lines
 
 

@@ -133,10 +133,7 @@ def duplicates_check(found: Duplicates, n_patients: int) -> Check:
     """Return the check that a search's result amounts to."""
     name, pairs = "duplicate patients", found.pairs
     if not pairs:
-        sentence = (
-            f"No two of {n_patients} patients look like the same patient in "
-            f"{len(found.covered)} modalities."
-        )
+        sentence = f"No two of {n_patients} patients look like the same patient."
         return Check(name, "passed", sentence, found.covered)
     worst = sorted(pairs, key=lambda pair: (not pair.certain, not pair.one_patient, pair.expected))
     one = [pair for pair in worst if pair.one_patient]
