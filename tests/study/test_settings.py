@@ -143,3 +143,43 @@ def test_a_draft_of_names_that_need_quoting_loads(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     draft(str(tmp_path / "odd cohort"), 'said "yes"\\no', time=None, by=None, out=file, force=False)
     assert load_study(file).outcome.name == 'said "yes"\\no'
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("folds = true", "folds"),
+        ('importance = "yes"', "importance"),
+        ('level = "0.9"', "level"),
+        ("horizon = inf", "horizon"),
+        ("horizon = nan", "horizon"),
+        ("seed = 4294967296", "seed"),
+        ("bootstrap = 1000000000000", "bootstrap"),
+        ("repeats = 1000000", "repeats"),
+        ('leave_out = ""', "leave_out"),
+        ('group = "outcome"', "group"),
+        ('subgroups = ["outcome"]', "subgroups"),
+        ('subgroups = ["nobody"]', "subgroups"),
+        ('subgroups = ["sex", "sex"]', "subgroups"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_before_anything_runs(
+    folder: Path, line: str, key: str
+) -> None:
+    with pytest.raises(InputError, match=key):
+        load(folder, GOOD + f"[protocol]\n{line}\n")
+
+
+@pytest.mark.parametrize("positive", ["1", "1.0", "true", '"1"'])
+def test_the_positive_value_may_be_text_number_or_truth(folder: Path, positive: str) -> None:
+    study = load(folder, GOOD + f"positive = {positive}\n")
+    assert set(study.target.y) == {0, 1}
+
+
+def test_a_source_of_patient_columns_never_takes_the_place_of_a_modality(folder: Path) -> None:
+    cohort, _ = synthetic_cohort(60, modalities=2, features=3, sites=2, seed=0)
+    m1, m2 = cohort.modalities["m1"], cohort.modalities["m2"]
+    both = cohort.only([]).with_modality("clinical", m1).with_modality("patients", m2)
+    save_cohort(both, folder / "cohort", overwrite=True)
+    with pytest.raises(InputError, match="patient_columns"):
+        load(folder, GOOD + '[sources]\npatient_columns = ["age"]\n')

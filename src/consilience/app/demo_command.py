@@ -23,10 +23,12 @@ def demo(
     """
     import os
 
+    from consilience.app.stopping import stoppable
     from consilience.app.telling import tell_finding
     from consilience.study.demo import demo_study
     from consilience.study.progress import shown
 
     study = demo_study()
-    finding = study.run(out, jobs=jobs or os.cpu_count() or 1, resume=resume, progress=shown)
+    with stoppable(out):
+        finding = study.run(out, jobs=jobs or os.cpu_count() or 1, resume=resume, progress=shown)
     tell_finding(finding, out)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -32,6 +34,20 @@ app.add_typer(study_commands.app, name="study")
 app.command()(predict_command.predict)
 app.command()(demo_command.demo)
 
+# What a file system may refuse: the user's to mend, unlike other defects.
+_PLACES = {
+    errno.ENOSPC: " Make room or choose another place; what is whole was kept.",
+    errno.EDQUOT: " Make room or choose another place; what is whole was kept.",
+    errno.EROFS: " Choose a place that can be written to.",
+    errno.EACCES: " Choose a place that you may read and write.",
+    errno.EPERM: " Choose a place that you may read and write.",
+    errno.ENOTDIR: " Choose another place.",
+    errno.EISDIR: " Choose another place.",
+    errno.ENOENT: " It is not there, or was taken away while in use.",
+    errno.ENAMETOOLONG: " Choose a shorter name.",
+    errno.ELOOP: " Choose another place.",
+}
+
 
 def _say_version(asked: bool) -> None:
     if asked:
@@ -51,8 +67,17 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may lack a name's letters
     try:
         app(args=arguments)
     except InputError as mistake:
         typer.echo(f"Error: {mistake}", err=True)
+        sys.exit(2)
+    except OSError as reason:
+        if reason.errno not in _PLACES:
+            raise
+        where = f"{reason.filename}: " if reason.filename else ""
+        typer.echo(f"Error: {where}{reason.strerror}.{_PLACES[reason.errno]}", err=True)
         sys.exit(2)

@@ -15,6 +15,8 @@ from consilience.study.finding import Role
 from consilience.study.learners import ridge
 from consilience.study.protocol import Protocol
 
+LONGEST_NAME = 200  # a modality's name, which is at most 100, and what is said of it
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -82,6 +84,9 @@ def all_candidates(
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"candidates: {listing(repeated)} is the name of two candidates.")
+    for name in names:
+        _check_name(name)
+    _keep_apart(found, names, list(cohort.modalities))
     fused = [candidate.name for candidate in found if candidate.role == "fused"]
     if protocol.primary is not None and protocol.primary not in fused:
         raise InputError(
@@ -89,6 +94,29 @@ def all_candidates(
             f"there are {listing(fused, most=20)}."
         )
     return found
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or not name.isprintable():
+        raise InputError(
+            f"candidates: the name {name!r} cannot be read; give it letters, on one line."
+        )
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"candidates: the name {name[:40]!r}... has {len(name)} characters; "
+            f"at most {LONGEST_NAME} fit a report."
+        )
+
+
+def _keep_apart(found: Sequence[Candidate], names: Sequence[str], modalities: list[str]) -> None:
+    """Refuse a name that a candidate without one of its modalities will get."""
+    taken = {c.name for candidate in found for c in without_one(candidate, modalities)}
+    both = sorted(taken & set(names))
+    if both:
+        raise InputError(
+            f"candidates: {listing(both)} is what another candidate is called when one modality "
+            "is left out of it; choose another name."
+        )
 
 
 def without_one(candidate: Candidate, modalities: Sequence[str]) -> list[Candidate]:

@@ -39,7 +39,7 @@ def run_checks(
     duplicates = find_duplicates(target.cohort, seed=seed)
     pairs = [(fold.train, fold.test) for fold in study.folds]
     column = study.protocol.group or study.protocol.leave_out
-    groups = None if column is None else patient_column(target, column)
+    groups = None if column is None else patient_column(target, column, "group")
     found = [
         duplicates_check(duplicates, len(target.cohort)),
         split_leakage(target.cohort, pairs, groups=groups, duplicates=duplicates, seed=seed),

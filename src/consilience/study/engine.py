@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeAlias
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.parallel import get_active_backend
 
 from consilience.cohort import Target
@@ -16,6 +16,30 @@ from consilience.study.jobs import Job
 from consilience.study.store import Store
 
 Engine: TypeAlias = Literal["local", "ray", "dask"]
+
+
+MOST_WORKERS = 1024
+
+
+def check_engine(engine: str, workers: int) -> None:
+    """Refuse an engine that is unknown or not installed, and more workers than can be.
+
+    Raises
+    ------
+    InputError
+        Saying what there is.
+    """
+    if engine not in ENGINES:
+        raise InputError(
+            f"engine: {engine!r} is none of {listing(ENGINES)}.{suggestion(engine, ENGINES)}"
+        )
+    if module := _NEEDS.get(engine):
+        require(module, extra=engine, purpose=f"the engine {engine!r}")
+    most = MOST_WORKERS if module else min(MOST_WORKERS, max(16, 4 * cpu_count()))
+    if not 1 <= workers <= most:
+        raise InputError(
+            f"jobs is {workers}; give 1 to {most} (this machine has {cpu_count()} cores)."
+        )
 
 
 def _local(jobs: int) -> AbstractContextManager[Any]:
@@ -48,6 +72,7 @@ ENGINES: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
     "ray": _ray,
     "dask": _dask,
 }
+_NEEDS = {"ray": "ray", "dask": "distributed"}
 
 
 def run_jobs(
@@ -68,15 +93,13 @@ def run_jobs(
     InputError
         If the engine is unknown or not installed.
     """
-    if engine not in ENGINES:
-        raise InputError(
-            f"engine: {engine!r} is none of {listing(ENGINES)}.{suggestion(engine, ENGINES)}"
-        )
+    check_engine(engine, workers)
     due = [job for job in jobs if not store.has(job.key)]
     yield from (job.key for job in jobs if store.has(job.key))
     if workers == 1 and engine == "local":
         yield from (_run_and_store(job, target, store) for job in due)
         return
+    workers = max(1, min(workers, len(due)))
     with ENGINES[engine](workers):
         yield from _dispatched(
             [delayed(_run_and_store)(job, target, store) for job in due], workers

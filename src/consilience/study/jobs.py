@@ -15,6 +15,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Target
+from consilience.errors import InputError
 from consilience.metrics import Scores, SurvivalCurves
 from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
@@ -124,5 +125,9 @@ def _plain(value: Any) -> Any:
 
 
 def _one_line(reason: Exception) -> str:
-    text = " ".join(str(reason).split())
-    return f"{type(reason).__name__}: {text}"[:500]
+    """Return the reason in a line, without the traces of failed fits that scikit-learn quotes."""
+    lines = [line for line in str(reason).splitlines() if line.strip()] or [""]
+    if any(line.startswith("Traceback") for line in lines):
+        lines = lines[-1:]
+    text = " ".join(" ".join(lines).split())
+    return (text if isinstance(reason, InputError) else f"{type(reason).__name__}: {text}")[:500]

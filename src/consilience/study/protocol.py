@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,17 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from consilience.cohort import Target
+from consilience.cohort import Outcome, Target
 from consilience.errors import InputError, listing, suggestion
+
+_BOUNDS: dict[str, tuple[int, int]] = {
+    "folds": (2, 1000),
+    "repeats": (1, 1000),
+    "inner_folds": (2, 1000),
+    "seed": (0, 2**32 - 1),  # what numpy and scikit-learn take
+    "bootstrap": (100, 100_000),
+    "permutations": (0, 10_000),
+}
 
 
 @dataclass(frozen=True)
@@ -91,14 +101,34 @@ class Protocol:
     importance: bool = True
 
     def __post_init__(self) -> None:
-        _at_least(2, folds=self.folds, inner_folds=self.inner_folds)
-        _at_least(1, repeats=self.repeats)
-        _at_least(100, bootstrap=self.bootstrap)
-        _at_least(0, permutations=self.permutations, seed=self.seed)
+        for key, (least, most) in _BOUNDS.items():
+            value = getattr(self, key)
+            if not least <= value <= most:
+                bound = f"at least {least}" if value < least else f"at most {most:,}"
+                raise InputError(f"{key} is {value}; it must be {bound}.")
         if not 0.5 <= self.level < 1:
             raise InputError(f"level is {self.level}; give a share such as 0.95.")
-        if self.group and self.leave_out:
+        if self.horizon is not None and not 0 < self.horizon < math.inf:
+            raise InputError(f"horizon is {self.horizon}; give a time above 0.")
+        if self.group is not None and self.leave_out is not None:
             raise InputError("give group or leave_out, not both: a site left out is its own group.")
+
+    def check_columns(self, patients: pd.DataFrame, outcome: Outcome) -> None:
+        """Refuse columns that are not there, or that the outcome is read from.
+
+        Raises
+        ------
+        InputError
+            Naming the setting and the column.
+        """
+        asked = {"group": [self.group], "leave_out": [self.leave_out], "subgroups": self.subgroups}
+        for key, names in asked.items():
+            for name in names or ():
+                if name is not None:
+                    _check_column(key, name, patients, outcome)
+        repeated = sorted({n for n in self.subgroups or () if (self.subgroups or ()).count(n) > 1})
+        if repeated:
+            raise InputError(f"subgroups: {listing(repeated)} is given twice.")
 
     def splits(self, target: Target) -> list[Fold]:
         """Return all folds of a target.
@@ -108,11 +138,12 @@ class Protocol:
         InputError
             If a column is unknown, or there are too few patients, events or groups.
         """
-        return list(self._left_out_sites(target) if self.leave_out else self._drawn(target))
+        drawn = self.leave_out is None
+        return list(self._drawn(target) if drawn else self._left_out_sites(target))
 
     def _drawn(self, target: Target) -> Iterator[Fold]:
         strata = strata_of(target.y)
-        groups = None if self.group is None else patient_column(target, self.group)
+        groups = None if self.group is None else patient_column(target, self.group, "group")
         self._check_counts(strata, groups)
         for repeat in range(self.repeats):
             splitter = self._splitter(strata, groups, repeat)
@@ -128,7 +159,7 @@ class Protocol:
         return (StratifiedKFold if many else KFold)(self.folds, shuffle=True, random_state=seed)
 
     def _left_out_sites(self, target: Target) -> Iterator[Fold]:
-        sites = patient_column(target, str(self.leave_out))
+        sites = patient_column(target, str(self.leave_out), "leave_out")
         if len(np.unique(sites)) < 2:
             raise InputError(
                 f"leave_out: {self.leave_out!r} has one value; there is nothing to leave out."
@@ -160,24 +191,34 @@ def strata_of(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.zeros(len(y), dtype=int) if y.dtype.kind == "f" else y
 
 
-def patient_column(target: Target, name: str) -> npt.NDArray[Any]:
-    """Return a column of `patients` as text, refusing an unknown one and missing values."""
+def patient_column(target: Target, name: str, key: str) -> npt.NDArray[Any]:
+    """Return a column of `patients` as text, refusing an unknown one and missing values.
+
+    Parameters
+    ----------
+    key : str
+        Of the setting that names the column.
+    """
     patients = target.cohort.patients
-    if name not in patients.columns:
-        raise InputError(
-            f"the patients have no column {name!r}; there are "
-            f"{listing(patients.columns, most=40)}.{suggestion(name, patients.columns)}"
-        )
+    _check_known(key, name, patients)
     values: pd.Series = patients[name]
     if values.isna().any():
         raise InputError(
-            f"column {name!r} is missing for patient {values.index[values.isna()][0]!r}; "
+            f"{key}: column {name!r} is missing for patient {values.index[values.isna()][0]!r}; "
             "every patient needs a group or site."
         )
     return values.astype(str).to_numpy(dtype=str)
 
 
-def _at_least(least: int, **settings: int) -> None:
-    for key, value in settings.items():
-        if value < least:
-            raise InputError(f"{key} is {value}; it must be at least {least}.")
+def _check_column(key: str, name: str, patients: pd.DataFrame, outcome: Outcome) -> None:
+    _check_known(key, name, patients)
+    if name in outcome.columns:
+        raise InputError(f"{key}: the outcome is read from {name!r}; name another column.")
+
+
+def _check_known(key: str, name: str, patients: pd.DataFrame) -> None:
+    if name not in patients.columns:
+        raise InputError(
+            f"{key}: the patients have no column {name!r}; there are "
+            f"{listing(patients.columns, most=40)}.{suggestion(name, patients.columns)}"
+        )

@@ -27,7 +27,6 @@ from consilience.study.learners import Recipe
 from consilience.study.protocol import Protocol
 from consilience.study.study import Study
 
-
 Value: TypeAlias = str | int | float | bool
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from consilience.errors import InputError
+from consilience.study.holding import make_folder
 
 
 class Store:
@@ -48,11 +49,11 @@ class Store:
             )
         if marker.exists():
             _same_study(marker, text)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif make_folder(self.folder) and any(self.folder.iterdir()):
             raise InputError(
                 f"{self.folder} is not empty and holds no study; choose another folder."
             )
-        self.results.mkdir(parents=True, exist_ok=True)
+        make_folder(self.results)
         self._sweep()
         write_atomically(marker, text.encode())
 
@@ -66,15 +67,29 @@ class Store:
         Notes with the key "failed" mark the result as a failure.
         """
         stored = frame.copy(deep=False)
-        stored.attrs = {"consilience": json.dumps(notes)}
+        stored.attrs = {"consilience": json.dumps(notes), "key": key}
         path = self._path(key)
         write_atomically(_failed(path) if "failed" in notes else path, stored.to_parquet())
 
     def read(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Return a result, or the failure in its place, and its notes."""
-        path = self._path(key)
-        frame = pd.read_parquet(path if path.exists() else _failed(path))
-        return frame, json.loads(frame.attrs["consilience"])
+        """Return a result, or the failure in its place, and its notes.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or is another result under this one's name.
+        """
+        whole = self._path(key)
+        path = whole if whole.exists() else _failed(whole)
+        mend = "delete it and go on with --resume, and it is made anew."
+        try:
+            frame = pd.read_parquet(path)
+            notes = json.loads(frame.attrs["consilience"])
+        except (ValueError, KeyError, OSError) as reason:
+            raise InputError(f"{path}: the result is damaged; {mend}") from reason
+        if frame.attrs.get("key", key) != key:
+            raise InputError(f"{path}: it holds another result than its name says; {mend}")
+        return frame, notes
 
     def _path(self, key: str) -> Path:
         # Names differ in more than a file system keeps apart, so the digest decides.
@@ -105,7 +120,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _same_study(marker: Path, text: str) -> None:
-    before, now = json.loads(marker.read_text(encoding="utf-8")), json.loads(text)
+    now = json.loads(text)
+    try:
+        before = dict(json.loads(marker.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as reason:
+        raise InputError(
+            f"{marker} is damaged, so nobody knows which study it is of; choose another folder."
+        ) from reason
     changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
     if changed:
         raise InputError(

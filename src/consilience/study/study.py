@@ -19,11 +19,12 @@ from consilience.metrics import metrics_for
 from consilience.study.candidates import Candidate, all_candidates, without_one
 from consilience.study.checks import run_checks
 from consilience.study.comparison import Comparison, best_of
-from consilience.study.engine import Engine, run_jobs
+from consilience.study.engine import Engine, check_engine, run_jobs
 from consilience.study.evaluation import Evaluation, evaluate, score_rows, time_grid
 from consilience.study.evidence import Evidence
 from consilience.study.finding import Finding
 from consilience.study.followup import ImportanceJob
+from consilience.study.holding import held
 from consilience.study.jobs import Job, PermutedJob, ScoreJob
 from consilience.study.progress import Progress, silent
 from consilience.study.protocol import Fold, Protocol
@@ -98,6 +99,7 @@ class Study:
         self.outcome = outcome
         self.protocol = protocol or Protocol()
         self.target = _measured(outcome.of(self.cohort))
+        self.protocol.check_columns(self.cohort.patients, outcome)
         self.candidates = all_candidates(self.target.cohort, outcome, self.protocol, candidates)
         self.folds = self.protocol.splits(self.target)
         self.title = title or f"{outcome.name} in {cohort.name}"
@@ -134,14 +136,14 @@ class Study:
         Raises
         ------
         InputError
-            If the folder holds another study, or the engine is not installed.
+            If the folder holds another study or is in use, or the engine is not installed.
         """
-        if jobs < 1:
-            raise InputError(f"jobs is {jobs}; it must be at least 1.")
-        setting = self.prepare(
-            Path(folder), jobs=jobs, engine=engine, resume=resume, progress=progress
-        )
-        with threadpool_limits(1):  # as in the workers: the same numbers on any machine's threads
+        check_engine(engine, jobs)
+        place = Path(folder)
+        with held(place), threadpool_limits(1):  # one thread as in the workers: the same numbers
+            setting = self.prepare(
+                place, jobs=jobs, engine=engine, resume=resume, progress=progress
+            )
             return self._run(setting)
 
     def _run(self, setting: Setting) -> Finding:
@@ -183,7 +185,8 @@ class Study:
 
         def run(pieces: Sequence[Job], what: str) -> None:
             done = run_jobs(pieces, self.target, store, workers=jobs, engine=engine)
-            progress(what, len(pieces), done)
+            if pieces:
+                progress(what, len(pieces), done)
 
         return Setting(self.target, self.folds, time_grid(self.target.y), store, run)
 
