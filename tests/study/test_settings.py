@@ -174,12 +174,3 @@ def test_a_setting_that_cannot_be_is_named_before_anything_runs(
 def test_the_positive_value_may_be_text_number_or_truth(folder: Path, positive: str) -> None:
     study = load(folder, GOOD + f"positive = {positive}\n")
     assert set(study.target.y) == {0, 1}
-
-
-def test_a_source_of_patient_columns_never_takes_the_place_of_a_modality(folder: Path) -> None:
-    cohort, _ = synthetic_cohort(60, modalities=2, features=3, sites=2, seed=0)
-    m1, m2 = cohort.modalities["m1"], cohort.modalities["m2"]
-    both = cohort.only([]).with_modality("clinical", m1).with_modality("patients", m2)
-    save_cohort(both, folder / "cohort", overwrite=True)
-    with pytest.raises(InputError, match="patient_columns"):
-        load(folder, GOOD + '[sources]\npatient_columns = ["age"]\n')

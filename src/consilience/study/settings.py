@@ -258,13 +258,7 @@ def _with_sources(cohort: Cohort, sources: SourceSettings, path: Path) -> Cohort
                 f"{path}: sources.patient_columns: the patients have no column {column!r}."
                 f"{suggestion(column, patients.columns)}"
             )
-    free = [n for n in ("clinical", "patients") if n not in chosen.modalities]
-    if not free:
-        raise InputError(
-            f"{path}: sources.patient_columns: modalities are called 'clinical' and 'patients' "
-            "already; leave one of them out of sources.modalities."
-        )
-    name = free[0]
+    name = "patients" if "clinical" in chosen.modalities else "clinical"
     return chosen.with_modality(name, Table(patients[sources.patient_columns]))
 
 
