@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,9 @@ class Comparison:
 
         The estimate is the difference of the two estimates. The interval and the
         p-value come from the Nadeau-Bengio corrected variance over folds, which
-        counts that training sets overlap; where the metric is not defined on most
-        folds they come from the patient bootstrap, which holds the models fixed.
+        counts that training sets overlap, and from what the estimate and the mean over
+        folds disagree by; where the metric is not defined on most folds they come from
+        the patient bootstrap, which holds the models fixed.
         """
         sign = 1.0 if self.metric.higher_is_better else -1.0
         paired = paired_bootstrap(
@@ -98,13 +100,15 @@ class Comparison:
         n_test = float(np.mean([len(fold.test) for fold in self.folds]))
         n_train = float(np.mean([len(fold.train) for fold in self.folds]))
         over = nadeau_bengio(known, n_train, n_test, level=self.protocol.level)
-        half = (over.high - over.low) / 2
         freedom = len(known) - 1
-        if half == 0:
-            return estimate, estimate, 1.0 if estimate == 0 else 0.0
-        error = half / stats.t.ppf((1 + self.protocol.level) / 2, freedom)
+        reach = float(stats.t.ppf((1 + self.protocol.level) / 2, freedom))
+        # Folds learn slightly different levels, and a score over all patients compares across
+        # folds. What it shows beyond the folds' own scores is no gain: it widens the error.
+        error = math.hypot((over.high - over.low) / 2 / reach, estimate - over.estimate)
+        if error == 0:
+            return estimate, estimate, over.p_value
         p_value = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
-        return estimate - half, estimate + half, p_value
+        return estimate - reach * error, estimate + reach * error, p_value
 
     def findings(self, evaluations: Sequence[Evaluation]) -> list[CandidateFinding]:
         """Return every candidate's scores and its difference to the best single modality."""
@@ -173,17 +177,30 @@ def best_of(
 
 
 def _adjusted(found: list[CandidateFinding], primary: str | None) -> list[CandidateFinding]:
-    """Return findings with Holm's p-values over the fused candidates (none for a primary one)."""
-    fused = [c for c in found if c.role == "fused" and c.difference_to_best_single is not None]
-    raw = [c.difference_to_best_single.p_value for c in fused if c.difference_to_best_single]
-    known = [p if p is not None else 1.0 for p in raw]
-    corrected = dict(zip([c.name for c in fused], holm(known) if known else [], strict=True))
-    if primary in corrected:
-        corrected[primary] = known[[c.name for c in fused].index(str(primary))]
+    """Return findings with p-values corrected for what was chosen on the same patients.
+
+    By Holm over the fused candidates (not for a primary one). The best single modality
+    was chosen too, which flatters it: of ten that know nothing, the best seems to beat any
+    fusion. So that a fused candidate did worse is said with its p-value times their number
+    (Bonferroni); that it did better needs no correction, which the choice makes harder.
+    """
+    singles = sum(c.role == "single" and c.estimate is not None for c in found)
+    compared = {
+        c.name: c.difference_to_best_single
+        for c in found
+        if c.role == "fused" and c.difference_to_best_single is not None
+    }
+    raw = [math.nan if d.p_value is None else d.p_value for d in compared.values()]
+    corrected = dict(zip(compared, holm(raw), strict=True))
+    if primary in compared:
+        corrected[primary] = raw[list(compared).index(primary)]
+    for name, difference in compared.items():
+        if (difference.estimate or 0.0) < 0:
+            corrected[name] = min(1.0, singles * corrected[name])
     return [_with_p(c, corrected[c.name]) if c.name in corrected else c for c in found]
 
 
 def _with_p(found: CandidateFinding, p_value: float) -> CandidateFinding:
     assert found.difference_to_best_single is not None
-    difference = found.difference_to_best_single.model_copy(update={"p_adjusted": float(p_value)})
+    difference = found.difference_to_best_single.model_copy(update={"p_adjusted": finite(p_value)})
     return found.model_copy(update={"difference_to_best_single": difference})

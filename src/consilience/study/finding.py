@@ -49,7 +49,11 @@ class Difference(Estimate):
     """A paired difference; positive means better, whichever way the metric points."""
 
     p_value: float | None = None
-    p_adjusted: float | None = Field(None, description="Holm, over the fused candidates")
+    p_adjusted: float | None = Field(
+        None,
+        description="Holm, over all that were looked at; times the single modalities where worse "
+        "than the best of them",
+    )
     bootstrap_low: float | None = Field(None, description="patients resampled, models held")
     bootstrap_high: float | None = None
 

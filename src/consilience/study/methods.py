@@ -119,6 +119,10 @@ def _measures(finding: Finding, protocol: Protocol) -> str:
         if protocol.primary
         else "Holm's method adjusted the p-values over the models of several sources."
     )
+    compared += (
+        " Where a model did worse than the best single source, its p-value was also multiplied by "
+        "the number of single sources that the best was chosen from."
+    )
     return (
         f"The primary measure was {finding.metric_label}.{also} "
         f"{100 * protocol.level:g}% intervals come from {protocol.bootstrap:,} bootstrap resamples "

@@ -122,9 +122,9 @@ def contributions(finding: Finding) -> Chart | None:
             "dashed line: it does better with the source. Left of it: better without."
         ),
         figure=forest(rows, Scale(f"Gain in {finding.metric_label} from adding it", 0.0), entries),
-        columns=("Source", "Gain (interval)", "p"),
+        columns=("Source", "Gain (interval)", "p", "p, adjusted"),
         rows=[
-            (plain(c.modality), row.text, p_value(c.difference.p_value))
+            (plain(c.modality), row.text, *_p_values(c.difference))
             for c, row in zip(found, rows, strict=True)
         ],
     )

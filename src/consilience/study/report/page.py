@@ -31,6 +31,7 @@ from consilience.study.report.wording import (
     subject,
     with_interval,
 )
+from consilience.study.verdict import ALPHA
 
 MOST_DETAILS = 20
 """Rows of a check's details on the page; `finding.json` holds all."""
@@ -280,7 +281,7 @@ def _said_plainly(contributions: Iterable[Contribution]) -> list[Note]:
         interval = with_interval(difference, difference=True)
         if found.hurts:
             notes.append(Note(f"Adding {name} makes the predictions worse: {interval}.", "bad"))
-        elif difference.low is not None and difference.low > 0:
+        elif (difference.low or 0.0) > 0 and (difference.p_adjusted or 0.0) < ALPHA:
             notes.append(Note(f"Adding {name} makes the predictions better: {interval}.", "good"))
     if not notes and contributions:
         text = "No source is shown to add to the others, and none is shown to do harm."
