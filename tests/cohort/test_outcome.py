@@ -139,3 +139,28 @@ def test_an_event_without_a_clear_word_is_not_guessed() -> None:
     patients = pd.DataFrame({"status": ["alive", "lost"], "days": [5.0, 6.0]}, index=list("ab"))
     with pytest.raises(InputError, match="'alive', 'lost'"):
         Survival("status", "days").of(Cohort(patients, {}))
+
+
+@pytest.mark.parametrize("positive", [None, 1, "1"])
+def test_everybody_may_have_had_the_event(positive: Any) -> None:
+    cohort = _cohort(died=[1, 1, 1, None], days=[5.0, 6.0, 7.0, 8.0])
+    target = Survival("died", "days", positive).of(cohort)
+    assert target.y["event"].all() and len(target.y) == 3
+    by = EventBy("died", "days", 5.5, positive).of(cohort)
+    assert by.y.tolist() == [1, 0, 0]
+
+
+def test_that_everybody_had_the_event_is_not_guessed() -> None:
+    with pytest.raises(InputError, match="1 values"):
+        Survival("died", "days").of(_cohort(died=["a", "a"], days=[5.0, 6.0]))
+
+
+def test_the_event_is_not_its_own_time() -> None:
+    with pytest.raises(InputError, match="both the event and its time"):
+        Survival("died", "died")
+
+
+@pytest.mark.parametrize("by", [float("nan"), float("inf"), 0.0, -1.0])
+def test_by_is_a_time(by: float) -> None:
+    with pytest.raises(InputError, match="above 0"):
+        EventBy("died", "days", by)

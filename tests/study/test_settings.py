@@ -174,3 +174,14 @@ def test_a_setting_that_cannot_be_is_named_before_anything_runs(
 def test_the_positive_value_may_be_text_number_or_truth(folder: Path, positive: str) -> None:
     study = load(folder, GOOD + f"positive = {positive}\n")
     assert set(study.target.y) == {0, 1}
+
+
+def test_a_file_that_an_editor_marked_as_utf_8_is_read(folder: Path) -> None:
+    (folder / "study.toml").write_text(GOOD, encoding="utf-8-sig")
+    assert read_settings(folder / "study.toml").cohort == "cohort"
+
+
+def test_lists_nested_beyond_reading_are_refused(folder: Path) -> None:
+    (folder / "study.toml").write_text("cohort = " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(InputError, match="nested"):
+        read_settings(folder / "study.toml")

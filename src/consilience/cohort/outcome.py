@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -116,6 +117,10 @@ class _OfEventAndTime(Outcome):
 
     event: str
     time: str
+
+    def __post_init__(self) -> None:
+        if self.event == self.time:
+            raise InputError(f"column {self.event!r} cannot be both the event and its time.")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -244,16 +249,34 @@ class Survival(_OfEventAndTime):
     kind: ClassVar[OutcomeKind] = "survival"
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
-        levels = sorted(_text(patients[self.event]).dropna().unique())
-        if self.positive is None and len(levels) == 2 and not _usual(levels):
-            raise InputError(_which(self.event, levels))
-        event, reason = Binary(self.event, self.positive)._read(patients)
+        event = _text(patients[self.event])
+        seen, reason = (event == self.level(patients)).to_numpy(), _missing(event)
         time = _times(patients[self.time])
         reason = reason.mask((reason == "") & time.isna(), f"{self.time!r} is missing")
         reason = reason.mask((reason == "") & (time == 0), f"{self.time!r} is 0: no follow-up")
         y = np.empty(len(patients), dtype=SURVIVAL_DTYPE)
-        y["event"], y["time"] = event == 1, time.to_numpy(dtype=float)
+        y["event"], y["time"] = seen, time.to_numpy(dtype=float)
         return y, reason
+
+    def level(self, patients: pd.DataFrame) -> str:
+        """Return the value that means the event was seen, as text; all patients may have it.
+
+        Raises
+        ------
+        InputError
+            If the column does not have two values, or it is not clear which one it is.
+        """
+        levels = sorted(_text(patients[self.event]).dropna().unique())
+        if self.positive is None and len(levels) == 2 and not _usual(levels):
+            raise InputError(_which(self.event, levels))
+        if len(levels) == 1 and levels[0] == self._said(levels):
+            return str(levels[0])
+        return Binary(self.event, self.positive).level(patients)
+
+    def _said(self, levels: list[str]) -> str | None:
+        if self.positive is None:
+            return _usual(levels)
+        return str(_text(pd.Series([self.positive])).iloc[0])
 
     def _check_known(self, y: npt.NDArray[Any]) -> None:
         super()._check_known(y)
@@ -284,14 +307,26 @@ class EventBy(_OfEventAndTime):
     unit: str = "days"
     kind: ClassVar[OutcomeKind] = "binary"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.by < math.inf:
+            raise InputError(f"by is {self.by}; give a time above 0.")
+
     def _plain_name(self) -> str:
         return f"{self.event} by {self.by:g} {self.unit}"
 
     def _read(self, patients: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Series]:
-        y, reason = Survival(self.event, self.time, self.positive, self.unit)._read(patients)
+        y, reason = self._when()._read(patients)
         early = (reason == "") & ~y["event"] & (y["time"] < self.by)
         reason = reason.mask(early, f"censored before {self.by:g} {self.unit}")
         return (y["event"] & (y["time"] <= self.by)).astype(np.int64), reason
+
+    def level(self, patients: pd.DataFrame) -> str:
+        """Return the value that means the event was seen, as for `Survival`."""
+        return self._when().level(patients)
+
+    def _when(self) -> Survival:
+        return Survival(self.event, self.time, self.positive, self.unit)
 
     def _check_known(self, y: npt.NDArray[Any]) -> None:
         super()._check_known(y)

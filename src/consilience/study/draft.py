@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from consilience.cohort import (
@@ -20,7 +19,8 @@ from consilience.cohort import (
     open_cohort,
 )
 from consilience.errors import InputError
-from consilience.study.protocol import strata_of
+from consilience.study.holding import make_folder
+from consilience.study.protocol import rarest, strata_of
 
 MOST_CLASSES = 12
 USUAL_GROUPS = ("sex", "gender", "age", "age_at_diagnosis", "race", "ethnicity", "site", "hospital")
@@ -50,7 +50,7 @@ def draft(
     opened = open_cohort(cohort)
     target = _outcome(opened, outcome, time, by, positive)
     text = _text(cohort, opened, target, out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     out.write_text(text, encoding="utf-8")
 
 
@@ -81,8 +81,13 @@ def _outcome(
 
 def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
     target = outcome.of(cohort)
-    rarest = int(np.unique(strata_of(target.y), return_counts=True)[1].min())
-    folds = max(2, min(5, rarest))
+    level, count = rarest(strata_of(target.y))
+    if count < 2:
+        raise InputError(
+            f"outcome {outcome.name!r}: {level} has {count} patient, too few for any study; "
+            "choose another outcome, or put rare classes together."
+        )
+    folds = max(2, min(5, count, len(target.y) // 2))
     groups = usual_groups(cohort.patients, outcome)
     spare = [c for c in cohort.patients.columns if c not in outcome.columns]
     folder = Path(name)
@@ -105,7 +110,7 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
             "# Modalities that take part; all of the cohort's if this line is left out.",
             f"modalities = {_toml(list(cohort.modalities))}",
             "# Columns of the patients to use as one source more. Take none that was known only",
-            f"# after the time of prediction. There are: {', '.join(map(str, spare)) or 'none'}",
+            f"# after the time of prediction. There are: {', '.join(map(_toml, spare)) or 'none'}",
             "patient_columns = []",
             "",
             *_protocol_lines(folds, groups, outcome),
@@ -124,9 +129,9 @@ def _outcome_lines(outcome: Outcome, patients: pd.DataFrame) -> list[str]:
     if len(outcome.columns) > 1:
         lines += [f"time = {_toml(outcome.columns[1])}", 'unit = "days"']
     if by is not None:
-        lines.append(f"by = {by:g}")
+        lines.append(f"by = {float(by)!r}")
     if outcome.kind in ("binary", "survival"):
-        level = Binary(outcome.columns[0], getattr(outcome, "positive", None)).level(patients)
+        level = outcome.level(patients)  # type: ignore[attr-defined]  # these kinds have one
         lines.append(f"positive = {_toml(level)}   # the value that means it happened: is it this?")
     return lines
 
@@ -178,4 +183,4 @@ _CANDIDATES = [
 
 def _toml(value: Any) -> str:
     """Return text or a list of texts as TOML; JSON's strings are TOML's basic strings."""
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

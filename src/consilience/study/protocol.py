@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from sklearn.model_selection import (
 from consilience.cohort import Outcome, Target
 from consilience.errors import InputError, listing, suggestion
 
+CENSORED = "without the event"
 _BOUNDS: dict[str, tuple[int, int]] = {
     "folds": (2, 1000),
     "repeats": (1, 1000),
@@ -147,7 +149,9 @@ class Protocol:
         self._check_counts(strata, groups)
         for repeat in range(self.repeats):
             splitter = self._splitter(strata, groups, repeat)
-            pairs = splitter.split(np.zeros(len(strata)), strata, groups)
+            with warnings.catch_warnings():  # of few censored patients, who are not needed
+                warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+                pairs = list(splitter.split(np.zeros(len(strata)), strata, groups))
             for number, (train, test) in enumerate(pairs):
                 yield Fold(repeat, number, train, test)
 
@@ -169,12 +173,12 @@ class Protocol:
             yield Fold(0, number, train, test, name=str(sites[test[0]]))
 
     def _check_counts(self, strata: npt.NDArray[Any], groups: Any) -> None:
-        levels, counts = np.unique(strata, return_counts=True)
-        if len(levels) > 1 and counts.min() < self.folds:
+        name, count = rarest(strata)
+        if count < self.folds:
+            mend = "take fewer folds" if count >= 2 else "too few for any study"
             raise InputError(
-                f"folds: {self.folds} folds need {self.folds} patients of each class (or with and "
-                f"without the event); {levels[counts.argmin()]!s} has {counts.min()}. "
-                "Take fewer folds."
+                f"folds: {self.folds} folds need {self.folds} patients of each class (or with the "
+                f"event); {name} has {count}: {mend}."
             )
         if len(strata) < 2 * self.folds:
             raise InputError(f"folds: {len(strata)} patients are too few for {self.folds} folds.")
@@ -187,8 +191,19 @@ class Protocol:
 def strata_of(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return what folds hold equal shares of: classes, events, or nothing for a number."""
     if y.dtype.names:
-        return np.where(y["event"], "with the event", "without the event")
+        return np.where(y["event"], "with the event", CENSORED)
     return np.zeros(len(y), dtype=int) if y.dtype.kind == "f" else y
+
+
+def rarest(strata: npt.NDArray[Any]) -> tuple[str, int]:
+    """Return the stratum that every fold needs and the fewest patients are of, and their number.
+
+    No fold needs a patient who was not followed to the event.
+    """
+    levels, counts = np.unique(strata, return_counts=True)
+    needed = (levels != CENSORED) if levels.dtype.kind == "U" else np.ones(len(levels), dtype=bool)
+    fewest = int(np.where(needed, counts, len(strata) + 1).argmin())
+    return str(levels[fewest]), int(counts[fewest])
 
 
 def patient_column(target: Target, name: str, key: str) -> npt.NDArray[Any]:

@@ -179,7 +179,7 @@ def load_study(path: Path) -> Study:
 def read_settings(path: Path) -> StudySettings:
     """Read and check `study.toml`."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as reason:
         raise InputError(
             f"{path}: there is no such file; `consilience study init` makes one."
@@ -188,6 +188,8 @@ def read_settings(path: Path) -> StudySettings:
         raise InputError(f"{path}: cannot be read ({reason}).") from reason
     except tomllib.TOMLDecodeError as reason:
         raise InputError(f"{path}: not valid TOML: {reason}.") from reason
+    except RecursionError as reason:
+        raise InputError(f"{path}: lists or tables in it are nested too deep.") from reason
     try:
         return StudySettings.model_validate(content)
     except ValidationError as reason:
