@@ -151,3 +151,23 @@ def test_a_file_is_as_readable_as_any_other(place, tmp_path):
     (tmp_path / "other").write_text("")
     modes = {oct(Path(tmp_path / name).stat().st_mode) for name in ("said.csv", "other")}
     assert len(modes) == 1
+
+
+def test_a_source_made_of_patient_columns_is_made_again(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = pd.Index([f"p{i:02d}" for i in range(40)], name="patient")
+    patients = pd.DataFrame({"died": [0, 1] * 20, "age": rng.normal(60, 9, 40)}, index=ids)
+    labs = Table(pd.DataFrame({"ldh": rng.normal(size=40)}, index=ids))
+    cohort = Cohort(patients, {"labs": labs})
+    whole = cohort.with_modality("clinical", Table(patients[["age"]]))
+    outcome = Binary("died")
+    model = LateFusion(LogisticRegression()).fit(whole, outcome.of(whole).y)
+    bundle = Bundle.of(model, whole, outcome)
+    bundle.save(tmp_path / "bundle")
+    save_cohort(cohort, tmp_path / "new")
+    result = run(tmp_path / "bundle", tmp_path / "new", "--out", tmp_path / "said.csv")
+    assert "'clinical' was read from the columns of the patients" in result.output
+    said = pd.read_csv(tmp_path / "said.csv")["probability:1"]
+    expected = [one.probability_of("1") for one in bundle.predict(whole)]
+    np.testing.assert_allclose(said, expected, rtol=1e-12)
+    assert not np.allclose(expected, [one.probability_of("1") for one in bundle.predict(cohort)])

@@ -52,13 +52,16 @@ def predict(
 
     from consilience.cohort import open_cohort
     from consilience.study.bundle import Bundle
+    from consilience.study.bundle.sources import with_patient_columns
 
     model = Bundle.load(bundle, trust=trust or ())
-    patients = open_cohort(cohort)
+    patients, made = with_patient_columns(open_cohort(cohort), model.schema)
     notices = model.check(patients)
     predictions = model.told(patients, notices)
     _write(out, write(predictions))
     _summarise(model, predictions, notices, out)
+    for name in made:
+        typer.echo(f"Note: {name!r} was read from the columns of the patients.", err=True)
 
 
 def _as_csv(predictions: Sequence[Prediction]) -> bytes:
