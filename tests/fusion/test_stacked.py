@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -39,7 +40,7 @@ def test_an_expert_that_remembers_noise_is_not_believed(learner):
         noise = SingleModality(learner, modality="noise").fit(cohort, y)
         assert noise.score(cohort, y) == 1.0
         model = StackedFusion(learner, random_state=0).fit(cohort, y)
-        signal, rumour = model.combiner_.coef_[0]
+        signal, rumour = model.combiner_[-1].coef_[0]
         own.append(signal)
         other.append(rumour)
     assert np.mean(own) > 5 * abs(np.mean(other))
@@ -50,7 +51,8 @@ def test_a_tree_on_noise_does_not_spoil_a_number():
     train, test = np.arange(200), np.arange(200, 300)
     model = StackedFusion(DecisionTreeRegressor(random_state=0), random_state=0)
     model.fit(cohort[train], y[train])
-    assert abs(model.combiner_.coef_[1]) < 0.2 * abs(model.combiner_.coef_[0])
+    coefficients = model.combiner_[-1].coef_
+    assert abs(coefficients[1]) < 0.2 * abs(coefficients[0])
     assert model.score(cohort[test], y[test]) > 0.3
 
 
@@ -88,7 +90,7 @@ def test_a_missing_opinion_is_the_prior_with_an_indicator_beside():
     cohort, y = gappy_cohort("binary")
     model = StackedFusion(LogisticRegression(), random_state=0).fit(cohort, y)
     assert model.partial_ == ["alpha", "beta", "gamma"]
-    assert model.combiner_.coef_.shape == (1, 6)
+    assert model.combiner_[-1].coef_.shape == (1, 6)
     columns = model._columns(
         {
             name: (expert.values(cohort, model.task_), expert.informed(cohort))
@@ -98,6 +100,26 @@ def test_a_missing_opinion_is_the_prior_with_an_indicator_beside():
     for place, name in enumerate(cohort.modalities):
         assert not columns[~cohort.has(name), place].any()
         np.testing.assert_array_equal(columns[:, 3 + place], cohort.has(name))
+
+
+def test_the_unit_of_the_outcome_does_not_matter():
+    """A penalty on the outcome's own scale would tell everybody the mean of a small unit."""
+    cohort, y, _ = complete_cohort("continuous", 100, seed=0)
+    whole = StackedFusion(Ridge(), random_state=0).fit(cohort, y).predict(cohort)
+    small = StackedFusion(Ridge(), random_state=0).fit(cohort, y / 1e4).predict(cohort)
+    np.testing.assert_allclose(1e4 * small, whole, rtol=1e-6, atol=1e-6)
+
+
+def test_experts_of_few_words_are_heard():
+    """A strong penalty brings each expert near the prior; the combiner turns them up again."""
+    cohort, y, _ = complete_cohort("binary", 300, seed=0)
+    train, test = np.arange(150), np.arange(150, 300)
+    prior = log_loss(y[test], np.full(150, y[train].mean()))
+    timid = StackedFusion(LogisticRegression(C=1e-3), random_state=0).fit(cohort[train], y[train])
+    bold = StackedFusion(LogisticRegression(C=0.1), random_state=0).fit(cohort[train], y[train])
+    said = log_loss(y[test], timid.predict_proba(cohort[test])[:, 1])
+    possible = log_loss(y[test], bold.predict_proba(cohort[test])[:, 1])
+    assert prior - said > 0.5 * (prior - possible) > 0.02
 
 
 def test_a_combiner_of_ones_own():

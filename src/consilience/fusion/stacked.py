@@ -32,7 +32,8 @@ class StackedFusion(Fusion):
     learner, modalities, encoders
         See `Fusion`.
     combiner : estimator, optional
-        By default ridge-penalised logistic, linear or Cox regression.
+        By default ridge-penalised logistic, linear or Cox regression on what the experts
+        say, standardised.
     folds : int
         Inner folds.
     random_state : int, optional

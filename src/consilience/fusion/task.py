@@ -18,6 +18,8 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 from sksurv.linear_model import CoxPHSurvivalAnalysis
@@ -95,8 +97,12 @@ class Task(ABC):
         """Return what scikit-learn's `score` means for this task."""
 
     @abstractmethod
-    def combiner(self) -> Any:
-        """Return the learner that stacks by default."""
+    def combiner(self) -> Pipeline:
+        """Return the learner that stacks by default.
+
+        It standardises what the experts say: a penalty on a scale that shrinks with the
+        outcome's unit, or with the experts' own penalty, would silence them.
+        """
 
     def folds(self, y: Y, n_splits: int, seed: int | None) -> list[tuple[Any, Any]]:
         """Return stratified folds, fewer where the rarest stratum is smaller than n_splits.
@@ -178,8 +184,8 @@ class Classification(Task):
     def judge(self, y: Y, values: FloatArray) -> float:
         return float(np.mean(self.decide(values) == y))
 
-    def combiner(self) -> LogisticRegression:
-        return LogisticRegression(max_iter=1000)
+    def combiner(self) -> Pipeline:
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
 class Regression(Task):
@@ -226,8 +232,8 @@ class Regression(Task):
     def judge(self, y: Y, values: FloatArray) -> float:
         return float(1 - self.loss(y, values).sum() / ((y - y.mean()) ** 2).sum())
 
-    def combiner(self) -> Ridge:
-        return Ridge(alpha=1.0)
+    def combiner(self) -> Pipeline:
+        return make_pipeline(StandardScaler(), Ridge(alpha=1.0))
 
 
 class SurvivalTask(Task):
@@ -323,8 +329,8 @@ class SurvivalTask(Task):
     def judge(self, y: Y, values: FloatArray) -> float:
         return float(concordance_index_censored(y["event"], y["time"], self.decide(values))[0])
 
-    def combiner(self) -> CoxPHSurvivalAnalysis:
-        return CoxPHSurvivalAnalysis(alpha=1.0)
+    def combiner(self) -> Pipeline:
+        return make_pipeline(StandardScaler(), CoxPHSurvivalAnalysis(alpha=1.0))
 
 
 TASKS: tuple[type[Task], ...] = (SurvivalTask, Classification, Regression)
