@@ -292,3 +292,9 @@ def test_other_tools_of_scikit_learn(drawn, model) -> None:
     assert permuted.shape == (5,)
     assert 0 < p <= 1
     assert score == pytest.approx(cross_val_score(model, cohort, y, cv=3).mean())
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    patients = pd.DataFrame(np.ones((2, 2)), columns=["age", "age"], index=["a", "b"])
+    with pytest.raises(InputError, match="'age' stands more than once"):
+        Cohort(patients, {})

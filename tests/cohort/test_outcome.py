@@ -164,3 +164,14 @@ def test_the_event_is_not_its_own_time() -> None:
 def test_by_is_a_time(by: float) -> None:
     with pytest.raises(InputError, match="above 0"):
         EventBy("died", "days", by)
+
+
+@pytest.mark.parametrize(
+    "dates", [pd.date_range("2020-01-01", periods=3), pd.to_timedelta([1, 2, 3], unit="D")]
+)
+def test_dates_are_no_numbers(dates: Any) -> None:
+    cohort = _cohort(seen=dates, died=[1, 0, 1])
+    with pytest.raises(InputError, match="number of days"):
+        Continuous("seen").of(cohort)
+    with pytest.raises(InputError, match="number of days"):
+        Survival("died", "seen").of(cohort)

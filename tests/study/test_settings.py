@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from consilience.cohort import save_cohort, synthetic_cohort
+from consilience.cohort import Cohort, save_cohort, synthetic_cohort
 from consilience.errors import InputError
 from consilience.fusion import LateFusion
 from consilience.study import Study, load_study
@@ -185,3 +186,11 @@ def test_lists_nested_beyond_reading_are_refused(folder: Path) -> None:
     (folder / "study.toml").write_text("cohort = " + "[" * 5000 + "]" * 5000)
     with pytest.raises(InputError, match="nested"):
         read_settings(folder / "study.toml")
+
+
+def test_a_date_is_no_source(folder: Path) -> None:
+    cohort, _ = synthetic_cohort(60, modalities=1, features=3, seed=0)
+    patients = cohort.patients.assign(born=pd.date_range("1950-01-01", periods=60))
+    save_cohort(Cohort(patients, cohort.modalities), folder / "cohort", overwrite=True)
+    with pytest.raises(InputError, match="'born' holds dates"):
+        load(folder, GOOD + '[sources]\npatient_columns = ["born"]\n')

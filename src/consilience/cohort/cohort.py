@@ -61,6 +61,11 @@ class Cohort:
         left_out: pd.DataFrame | None = None,
     ) -> None:
         index = patient_index(patients.index, "patients")
+        repeated = patients.columns[patients.columns.duplicated()].unique()
+        if len(repeated):
+            raise InputError(
+                f"patients: column {listing(repeated)} stands more than once; rename it."
+            )
         self._patients = patients.set_axis(index, axis=0).copy()
         self._rows = {key: _rows_of(key, modality, index) for key, modality in modalities.items()}
         self._modalities = dict(modalities)

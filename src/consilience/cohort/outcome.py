@@ -375,6 +375,8 @@ def _text(values: pd.Series) -> pd.Series:
 
 
 def _numbers(values: pd.Series, name: str) -> pd.Series:
+    if values.dtype.kind in "mM":
+        raise InputError(f"{name!r} holds dates or spans of time; write them as a number of days.")
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = values[numbers.isna() & values.notna()]
     if len(wrong):

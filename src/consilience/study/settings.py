@@ -260,6 +260,11 @@ def _with_sources(cohort: Cohort, sources: SourceSettings, path: Path) -> Cohort
                 f"{path}: sources.patient_columns: the patients have no column {column!r}."
                 f"{suggestion(column, patients.columns)}"
             )
+        if patients[column].dtype.kind in "mM":
+            raise InputError(
+                f"{path}: sources.patient_columns: {column!r} holds dates or spans of time, from "
+                "which nothing is learned; make a number of days of it."
+            )
     name = "patients" if "clinical" in chosen.modalities else "clinical"
     return chosen.with_modality(name, Table(patients[sources.patient_columns]))
 
