@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -150,13 +151,21 @@ def _for_numbers(
     return Metric(name, label, higher, chance, _CONTINUOUS, point, weighted)
 
 
+def _ranking(metric: Metric) -> Metric:
+    return replace(metric, ranks=True)
+
+
 METRICS: dict[OutcomeKind, tuple[Metric, ...]] = {
     "binary": (
-        _for_binary(
-            "auroc", "AUROC", True, 0.5, (discrimination.auroc, discrimination.weighted_auroc)
+        _ranking(
+            _for_binary(
+                "auroc", "AUROC", True, 0.5, (discrimination.auroc, discrimination.weighted_auroc)
+            )
         ),
-        _for_binary(
-            "auprc", "AUPRC", True, None, (discrimination.auprc, discrimination.weighted_auprc)
+        _ranking(
+            _for_binary(
+                "auprc", "AUPRC", True, None, (discrimination.auprc, discrimination.weighted_auprc)
+            )
         ),
         _for_binary(
             "balanced_accuracy",
@@ -194,12 +203,14 @@ METRICS: dict[OutcomeKind, tuple[Metric, ...]] = {
         ),
     ),
     "multiclass": (
-        _for_classes(
-            "macro_auroc",
-            "Macro AUROC",
-            True,
-            0.5,
-            (multiclass.macro_auroc, multiclass.weighted_macro_auroc),
+        _ranking(
+            _for_classes(
+                "macro_auroc",
+                "Macro AUROC",
+                True,
+                0.5,
+                (multiclass.macro_auroc, multiclass.weighted_macro_auroc),
+            )
         ),
         _for_classes(
             "balanced_accuracy",
@@ -234,23 +245,27 @@ METRICS: dict[OutcomeKind, tuple[Metric, ...]] = {
         _for_numbers(
             "mae", "Mean absolute error", False, None, (regression.mae, regression.weighted_mae)
         ),
-        _for_numbers(
-            "spearman",
-            "Spearman correlation",
-            True,
-            0.0,
-            (regression.spearman, regression.weighted_spearman),
+        _ranking(
+            _for_numbers(
+                "spearman",
+                "Spearman correlation",
+                True,
+                0.0,
+                (regression.spearman, regression.weighted_spearman),
+            )
         ),
     ),
     "survival": (
-        Metric(
-            "harrell_concordance",
-            "Harrell's concordance",
-            True,
-            0.5,
-            _SURVIVAL,
-            partial(_risk, concordance.harrell_concordance),
-            partial(_risk_weighted, concordance.weighted_harrell),
+        _ranking(
+            Metric(
+                "harrell_concordance",
+                "Harrell's concordance",
+                True,
+                0.5,
+                _SURVIVAL,
+                partial(_risk, concordance.harrell_concordance),
+                partial(_risk_weighted, concordance.weighted_harrell),
+            )
         ),
         Metric(
             "uno_concordance",

@@ -91,7 +91,7 @@ def paired_bootstrap(
     )
     estimate = averaged(metric, y, scores_a) - averaged(metric, y, scores_b)
     low, high, undefined = percentile_interval(values, level)
-    p_value = math.nan if math.isnan(low) else _two_sided(values[~np.isnan(values)])
+    p_value = math.nan if math.isnan(low) else two_sided(values)
     return Difference(estimate, low, high, p_value, undefined)
 
 
@@ -165,6 +165,12 @@ def holm(p_values: Any) -> FloatArray:
     return adjusted
 
 
-def _two_sided(values: FloatArray) -> float:
+def two_sided(replicates: FloatArray) -> float:
+    """Return the two-sided p-value of no difference that bootstrap replicates amount to.
+
+    Twice the share of replicates on the far side of 0, (1 + k) / (1 + n) so that it is
+    never 0 (Davison & Hinkley 1997, section 4.2). Undefined replicates are left out.
+    """
+    values = replicates[~np.isnan(replicates)]
     smaller = min(int((values <= 0).sum()), int((values >= 0).sum()))
     return float(min(1.0, 2 * (1 + smaller) / (1 + len(values))))

@@ -58,6 +58,11 @@ class Metric:
     ideal : float or None
         For a metric that is best at a value in the middle (the calibration slope at 1):
         that value.
+    ranks : bool
+        Whether it compares patients with one another. Then patients scored by models
+        that were fitted on different folds must not be compared: a model that learned
+        from fewer cases says less of everybody, and just its test patients hold more.
+        Such a metric is taken within each fold and averaged.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Metric:
     point: Point = field(repr=False)
     weighted: Weighted = field(repr=False)
     ideal: float | None = None
+    ranks: bool = False
 
     def __call__(self, y: Y, scores: Scores, *, train_y: Y | None = None) -> float:
         """Return the metric; NaN where it is undefined (such as AUROC of one class).

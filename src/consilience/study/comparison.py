@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from consilience.cohort import Target
-from consilience.metrics import (
-    Metric,
-    bootstrap,
-    holm,
-    metrics_for,
-    nadeau_bengio,
-    paired_bootstrap,
-)
+from consilience.metrics import Metric, holm, metrics_for, nadeau_bengio
+from consilience.metrics.comparison import two_sided
+from consilience.metrics.intervals import percentile_interval, resample_blocks
 from consilience.study.evaluation import Evaluation
-from consilience.study.finding import CandidateFinding, Difference, Estimate, finite
+from consilience.study.finding import CandidateFinding, Difference, Estimate, Role, finite
+from consilience.study.parts import Parts, parts_of
 from consilience.study.protocol import Fold, Protocol
 
 
@@ -43,16 +40,22 @@ class Comparison:
     metric: Metric
 
     def estimate(self, evaluation: Evaluation, metric: Metric, rows: Any = slice(None)) -> Estimate:
-        """Return a metric with the interval of a patient-level bootstrap."""
-        interval = bootstrap(
-            metric,
-            self.target.y[rows],
-            [scores.take(rows) for scores in evaluation.scores],
-            n=self.protocol.bootstrap,
-            level=self.protocol.level,
-            seed=self.protocol.seed,
+        """Return a metric with the interval of a patient-level bootstrap.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int, optional
+            The patients to take it of; all by default.
+        """
+        parts = self._parts(evaluation, metric, rows)
+        low, high, _ = percentile_interval(
+            parts.replicates(metric, self._draws()), self.protocol.level
         )
-        return Estimate.of(interval)
+        return Estimate(estimate=finite(parts.value(metric)), low=finite(low), high=finite(high))
+
+    def value(self, evaluation: Evaluation) -> float:
+        """Return the primary metric, as `estimate` does."""
+        return self._parts(evaluation, self.metric).value(self.metric)
 
     def difference(self, ours: Evaluation, theirs: Evaluation) -> Difference:
         """Return by how much one evaluation is better than another; positive is better.
@@ -63,21 +66,16 @@ class Comparison:
         folds disagree by; where the metric is not defined on most folds they come from
         the patient bootstrap, which holds the models fixed.
         """
-        sign = 1.0 if self.metric.higher_is_better else -1.0
-        paired = paired_bootstrap(
-            self.metric,
-            self.target.y,
-            ours.scores,
-            theirs.scores,
-            n=self.protocol.bootstrap,
-            level=self.protocol.level,
-            seed=self.protocol.seed,
-        )
-        ends = sorted((sign * paired.low, sign * paired.high))
-        estimate = sign * paired.estimate
+        metric, sign = self.metric, 1.0 if self.metric.higher_is_better else -1.0
+        parts = [self._parts(one, metric) for one in (ours, theirs)]
+        estimate = sign * (parts[0].value(metric) - parts[1].value(metric))
+        drawn = [part.replicates(metric, self._draws()) for part in parts]
+        replicates = sign * (drawn[0] - drawn[1])
+        ends = percentile_interval(replicates, self.protocol.level)
         low, high, p_value = self._over_folds(ours, theirs, estimate, sign) or (
-            *ends,
-            paired.p_value,
+            ends[0],
+            ends[1],
+            two_sided(replicates),
         )
         return Difference(
             estimate=finite(estimate),
@@ -87,6 +85,14 @@ class Comparison:
             bootstrap_low=finite(ends[0]),
             bootstrap_high=finite(ends[1]),
         )
+
+    def _parts(self, evaluation: Evaluation, metric: Metric, rows: Any = slice(None)) -> Parts:
+        chosen = np.arange(len(self.target.y))[rows]
+        return parts_of(evaluation, metric, self.target.y, self.folds, chosen)
+
+    def _draws(self) -> Iterator[npt.NDArray[Any]]:
+        """Return the same resamples of the patients every time."""
+        return resample_blocks(self.target.y, self.protocol.bootstrap, self.protocol.seed)
 
     def _over_folds(
         self, ours: Evaluation, theirs: Evaluation, estimate: float, sign: float
@@ -112,7 +118,7 @@ class Comparison:
 
     def findings(self, evaluations: Sequence[Evaluation]) -> list[CandidateFinding]:
         """Return every candidate's scores and its difference to the best single modality."""
-        best = best_of(evaluations, "single", self)
+        best = best_of(evaluations, ["single"], self)
         found = [self._finding(evaluation, best) for evaluation in evaluations]
         return _adjusted(found, self.protocol.primary)
 
@@ -162,15 +168,14 @@ def metrics_for_target(target: Target) -> tuple[Metric, ...]:
 
 
 def best_of(
-    evaluations: Sequence[Evaluation], role: str, comparison: Comparison
+    evaluations: Sequence[Evaluation], roles: Sequence[Role], comparison: Comparison
 ) -> Evaluation | None:
-    """Return the evaluation of a role with the best estimate, or None if all failed."""
-    known = [e for e in evaluations if e.candidate.role == role and e.failed is None]
-    y, metric = comparison.target.y, comparison.metric
-    sign = 1.0 if metric.higher_is_better else -1.0
+    """Return the evaluation of some roles with the best estimate, or None if all failed."""
+    known = [e for e in evaluations if e.candidate.role in roles and e.failed is None]
+    sign = 1.0 if comparison.metric.higher_is_better else -1.0
 
     def quality(evaluation: Evaluation) -> float:
-        value = float(np.mean([metric(y, scores) for scores in evaluation.scores]))
+        value = comparison.value(evaluation)
         return sign * value if np.isfinite(value) else -np.inf
 
     return max(known, key=quality) if known else None

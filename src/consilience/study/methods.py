@@ -124,7 +124,9 @@ def _measures(finding: Finding, protocol: Protocol) -> str:
         "the number of single sources that the best was chosen from."
     )
     return (
-        f"The primary measure was {finding.metric_label}.{also} "
+        f"The primary measure was {finding.metric_label}.{also} Measures that rank patients "
+        "(concordance, area under a curve, rank correlation) were taken within each test fold and "
+        "averaged over folds where a fold is large enough, others over all patients. "
         f"{100 * protocol.level:g}% intervals come from {protocol.bootstrap:,} bootstrap resamples "
         "of the patients, stratified by the outcome, with the models held fixed. Differences to "
         "the best single source are paired; their intervals use the corrected variance over folds "

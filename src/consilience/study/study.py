@@ -230,7 +230,7 @@ class Study:
             comparison=comparison,
             evaluations=evaluations,
             chosen=chosen,
-            best_single=best_of(evaluations, "single", comparison),
+            best_single=best_of(evaluations, ["single"], comparison),
             variants=[
                 evaluate(members, self.target, setting.store) for members in variants.values()
             ],
@@ -243,8 +243,8 @@ class Study:
         declared = [
             e for e in evaluations if e.candidate.name == self.protocol.primary and e.failed is None
         ]
-        fused = best_of(evaluations, "fused", comparison)
-        found = declared[0] if declared else fused or best_of(evaluations, "single", comparison)
+        fused = best_of(evaluations, ["fused"], comparison)
+        found = declared[0] if declared else fused or best_of(evaluations, ["single"], comparison)
         assert found is not None  # evaluate() has refused a study in which all failed
         return found
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from consilience.study.bundle import Bundle
 from consilience.study.candidates import seeded
-from consilience.study.comparison import Comparison
+from consilience.study.comparison import Comparison, best_of
 from consilience.study.draft import usual_groups
 from consilience.study.evaluation import Evaluation
 from consilience.study.evidence import Evidence
@@ -102,14 +102,9 @@ def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None
 
 def chosen_model(run: Run) -> Evaluation:
     """Return what is worth carrying on: the candidate with the best estimate."""
-    metric, y = run.comparison.metric, run.study.target.y
-    sign = 1.0 if metric.higher_is_better else -1.0
-    known = [e for e in run.evaluations if e.failed is None]
-
-    def quality(evaluation: Evaluation) -> float:
-        return sign * sum(metric(y, scores) for scores in evaluation.scores)
-
-    return max(known, key=quality)
+    found = best_of(run.evaluations, ("single", "fused"), run.comparison)
+    assert found is not None  # a study in which all failed has been refused
+    return found
 
 
 def _group_columns(study: Study) -> list[str]:
