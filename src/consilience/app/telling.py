@@ -50,7 +50,8 @@ def _candidates(finding: Finding) -> Table:
     table = Table(title=Text(finding.title), title_justify="left")
     for column in ("candidate", finding.metric_label, "interval", "to best alone"):
         table.add_column(column)
-    for found in sorted(finding.candidates, key=lambda c: _order(c, finding)):
+    compared = [c for c in finding.candidates if c.role != "leave one out"]
+    for found in sorted(compared, key=lambda c: _order(c, finding)):
         table.add_row(Text(found.name), *_numbers(found))
     return table
 
