@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from consilience.app.main import main
-from consilience.cohort import save_cohort, synthetic_cohort
+from consilience.cohort import Cohort, Multiclass, Table, save_cohort, synthetic_cohort
+from consilience.fusion import EarlyFusion
+from consilience.study import Candidate, Protocol, Study
+from consilience.study.candidates import default_learner
 from consilience.study.finding import Finding
 
 STUDY = """
@@ -143,6 +150,89 @@ def test_a_damaged_mark_of_the_study_is_named(
     (tmp_path / "out" / "identity.json").write_text(content)
     run = ["study", "run", place / "study.toml", "--out", tmp_path / "out", "--resume"]
     assert "identity.json" in refused(*run)
+
+
+def test_a_folder_taken_away_under_a_run_is_named(place: Path, tmp_path: Path) -> None:
+    running = started(place, tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    _, error = running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert f"Error: {tmp_path / 'out'}" in error and "Traceback" not in error
+
+
+def test_a_disk_that_takes_no_more_is_said_and_nothing_half_is_left(
+    place: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
+        "from consilience.app.main import main; main()"
+    )
+    command = [sys.executable, "-B", "-c", program, "study", "run", str(place / "study.toml")]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Error: " in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_terminal_without_the_letters_of_a_name(tmp_path: Path) -> None:
+    cohort, _ = synthetic_cohort(40, modalities=1, features=2, seed=0)
+    table = cohort.modalities["m1"]
+    save_cohort(Cohort(cohort.patients, {"spät 😀": table}), tmp_path / "cohort")
+    program = "from consilience.app.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "cohort", "describe", str(tmp_path / "cohort")],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"sp?t ?" in done.stdout
+
+
+HOSTILE = '<img src=x onerror=alert(1)>"&{{7*7}}<script>alert(1)</script>'
+
+
+class Tags(HTMLParser):
+    """Collects what a page must not hold: tags and attributes that run or fetch something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        runs = [name for name, _ in attrs if name.startswith("on")]
+        if runs or tag in ("script", "img", "iframe", "object", "embed", "link", "base"):
+            self.found.append(self.get_starttag_text() or tag)
+
+
+def test_no_name_becomes_a_part_of_the_page(tmp_path: Path) -> None:
+    made, _ = synthetic_cohort(60, modalities=1, features=2, seed=0)
+    patients = made.patients
+    patients[HOSTILE] = [HOSTILE, "b"] * 30
+    patients[HOSTILE + "?"] = [HOSTILE + "1", HOSTILE + "2"] * 30
+    values = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), index=made.index)
+    values.columns = [HOSTILE, "</style><script>alert(1)</script>"]
+    cohort = Cohort(patients, {"m & m": Table(values)}, name=HOSTILE)
+    learner = default_learner(Multiclass("x"), Protocol())
+    quick = Protocol(
+        folds=2, repeats=1, inner_folds=2, bootstrap=100, permutations=3, subgroups=(HOSTILE,)
+    )
+    study = Study(
+        cohort,
+        Multiclass(HOSTILE + "?"),
+        [Candidate(HOSTILE, EarlyFusion(learner))],
+        quick,
+        title=HOSTILE,
+    )
+    study.run(tmp_path / "out")
+    assert numbers(tmp_path / "out")["title"] == HOSTILE
+    page = (tmp_path / "out" / "report.html").read_text()
+    tags = Tags()
+    tags.feed(page)
+    assert tags.found == []
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page and "{{7*7}}" in page
 
 
 def main_ok(*arguments: object) -> None:

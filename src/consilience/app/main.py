@@ -38,6 +38,7 @@ app.command()(demo_command.demo)
 _PLACES = {
     errno.ENOSPC: " Make room or choose another place; what is whole was kept.",
     errno.EDQUOT: " Make room or choose another place; what is whole was kept.",
+    errno.EFBIG: " Choose a place that takes larger files; what is whole was kept.",
     errno.EROFS: " Choose a place that can be written to.",
     errno.EACCES: " Choose a place that you may read and write.",
     errno.EPERM: " Choose a place that you may read and write.",
