@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["refresh.py"]  # a script, which doctest would import
+
 
 @dataclass(frozen=True)
 class Copy:
