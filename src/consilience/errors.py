@@ -19,10 +19,13 @@ class InputWarning(UserWarning):
 
 
 def suggestion(given: object, known: Iterable[object]) -> str:
-    """Return " Did you mean 'x'?" for the closest known name, or an empty string."""
-    names = [str(name) for name in known]
-    close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.6)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    """Return " Did you mean 'x'?" for the closest known name, or an empty string.
+
+    Capitals count for nothing.
+    """
+    names = {str(name).lower(): str(name) for name in known}
+    close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.6)
+    return f" Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def listing(names: Iterable[object], most: int = 5) -> str:
