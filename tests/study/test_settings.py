@@ -89,6 +89,14 @@ def test_patient_columns_become_a_source(folder: Path) -> None:
             "Did you mean 'weights'",
         ),
         (
+            GOOD + "[[candidates]]\nname='a'\nmethod='LateFusion'\noptions={weights='equl'}\n",
+            "Did you mean 'equal'",
+        ),
+        (
+            GOOD + "[[candidates]]\nname='a'\nmethod='StackedFusion'\noptions={folds=1}\n",
+            "folds must be a whole number of at least 2, not 1",
+        ),
+        (
             GOOD + "[[candidates]]\nname='a'\nmethod='LateFusion'\ntune={alpha=[1]}\n",
             "no setting 'alpha'",
         ),

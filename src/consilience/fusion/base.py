@@ -123,7 +123,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
             not fit the learner.
         """
         check_cohort(cohort)
-        learner_type(self.learner)
+        self.check_settings()
         self.modalities_ = self._used(cohort)
         self.task_, checked = task_of(y, self)
         _check_length(cohort, checked)
@@ -138,6 +138,16 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         order = informed[np.argsort(cohort.index[informed].to_numpy(dtype=str), kind="stable")]
         self._fit(cohort.only(self.modalities_)[order], checked[order])
         return self
+
+    def check_settings(self) -> None:
+        """Refuse settings that no cohort can be fitted with; `fit` begins with it.
+
+        Raises
+        ------
+        InputError
+            Naming the setting and what is allowed.
+        """
+        learner_type(self.learner)
 
     def informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
         """Return which patients are told more than the prior.

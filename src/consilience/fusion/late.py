@@ -14,7 +14,7 @@ from consilience.errors import InputError, suggestion
 from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
-from consilience.fusion.task import Y
+from consilience.fusion.task import Y, check_folds
 
 
 class LateFusion(Fusion):
@@ -68,12 +68,17 @@ class LateFusion(Fusion):
         self.folds = folds
         self.random_state = random_state
 
-    def _fit(self, cohort: Cohort, y: Y) -> None:
+    def check_settings(self) -> None:
+        """Refuse unknown weights and too few folds."""
+        super().check_settings()
+        check_folds(self.folds)
         if self.weights not in ("equal", "validated"):
             raise InputError(
                 f"weights must be 'equal' or 'validated', not {self.weights!r}."
                 f"{suggestion(self.weights, ('equal', 'validated'))}"
             )
+
+    def _fit(self, cohort: Cohort, y: Y) -> None:
         self.experts_ = {
             name: Expert([name], self.learner, self.encoders or {}).fit(cohort, y, self.task_)
             for name in self.modalities_

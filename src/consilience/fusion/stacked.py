@@ -14,7 +14,7 @@ from consilience.errors import InputError
 from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
-from consilience.fusion.task import Y, learner_type
+from consilience.fusion.task import Y, check_folds, learner_type
 
 
 class StackedFusion(Fusion):
@@ -73,13 +73,20 @@ class StackedFusion(Fusion):
         self.folds = folds
         self.random_state = random_state
 
+    def check_settings(self) -> None:
+        """Refuse too few folds, and a combiner of another kind than the learner."""
+        super().check_settings()
+        check_folds(self.folds)
+        if self.combiner is None:
+            return
+        if learner_type(self.combiner) != learner_type(self.learner):
+            raise InputError(
+                f"the combiner {type(self.combiner).__name__} does not learn the same kind of "
+                f"outcome as {type(self.learner).__name__}."
+            )
+
     def _fit(self, cohort: Cohort, y: Y) -> None:
         combiner = self.task_.combiner() if self.combiner is None else self.combiner
-        if learner_type(combiner) != learner_type(self.learner):
-            raise InputError(
-                f"the combiner {type(combiner).__name__} does not learn the same kind of outcome "
-                f"as {type(self.learner).__name__}."
-            )
         self.experts_ = {
             name: Expert([name], self.learner, self.encoders or {}) for name in self.modalities_
         }

@@ -114,8 +114,7 @@ class Task(ABC):
         InputError
             If `n_splits` is not a whole number of at least 2.
         """
-        if not hasattr(n_splits, "__index__") or n_splits < 2:
-            raise InputError(f"folds must be a whole number of at least 2, not {n_splits!r}.")
+        check_folds(n_splits)
         if len(y) < 2:
             return []
         strata = self.strata(y)
@@ -331,6 +330,12 @@ class SurvivalTask(Task):
 
     def combiner(self) -> Pipeline:
         return make_pipeline(StandardScaler(), CoxPHSurvivalAnalysis(alpha=1.0))
+
+
+def check_folds(folds: Any) -> None:
+    """Refuse a number of inner folds that is not a whole number of at least 2."""
+    if not hasattr(folds, "__index__") or folds < 2:
+        raise InputError(f"folds must be a whole number of at least 2, not {folds!r}.")
 
 
 TASKS: tuple[type[Task], ...] = (SurvivalTask, Classification, Regression)

@@ -286,7 +286,12 @@ def _candidate(
                 f"{where}: options: {settings.method} has no option {key!r}; it has "
                 f"{listing(allowed, most=20)}.{suggestion(key, allowed)}"
             )
-    return Candidate(settings.name, method(learner, **settings.options))
+    model = method(learner, **settings.options)
+    try:
+        model.check_settings()
+    except InputError as reason:
+        raise InputError(f"{where}: options: {reason}") from reason
+    return Candidate(settings.name, model)
 
 
 def _exported(package: Any, name: str, where: str) -> Any:

@@ -106,6 +106,7 @@ def _check_text(path: Path) -> int:
 def _not_text(path: Path, line: int, byte: int) -> InputError:
     with path.open("rb") as file:
         start = file.read(4)
+    encoding = "utf-16" if start.startswith(_UTF16) else "latin1"
     if start.startswith(_UTF16):
         kind = "it is UTF-16"
     elif start.startswith((b"PK", b"PAR1", b"\x89HDF", b"\x1f\x8b")):
@@ -114,7 +115,7 @@ def _not_text(path: Path, line: int, byte: int) -> InputError:
         kind = f"byte 0x{byte:02x} in line {line} is not UTF-8 text"
     return InputError(
         f"{path}, line {line}: {kind}; save it as CSV UTF-8 "
-        "(in a shell: iconv -f latin1 -t utf-8 OLD > NEW)."
+        f"(in a shell: iconv -f {encoding} -t utf-8 OLD > NEW)."
     )
 
 
