@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from consilience.cohort.modality import FloatArray, Modality, Positions, patient_index
+from consilience.cohort.modality import FloatArray, SharedModality, patient_index
 from consilience.errors import InputError
 
 
-class Bag(Modality):
+class Bag(SharedModality):
     """Patients x (any number of instances) x features, with optional coordinates.
 
     Parameters
@@ -89,18 +89,6 @@ class Bag(Modality):
             )
 
     @property
-    def index(self) -> pd.Index:
-        """Ids of the patients measured."""
-        return self._index if self._rows is None else self._index[self._rows]
-
-    def take(self, positions: Positions) -> Self:
-        """Return the view of the patients at these positions; nothing is read."""
-        view = type(self).__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view._rows = positions if self._rows is None else self._rows[positions]
-        return view
-
-    @property
     def n_features(self) -> int:
         """Number of features of one instance."""
         return len(self.features)
@@ -121,7 +109,7 @@ class Bag(Modality):
         return np.asarray(self._coordinates[self._span(position)])
 
     def _span(self, position: int) -> slice:
-        row = position if self._rows is None else int(self._rows[position])
+        row = self._row(position)
         stop = int(self._stops[row])
         return slice(stop - int(self._counts[row]), stop)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from consilience.cohort.modality import FloatArray, Modality, Positions, patient_index
+from consilience.cohort.modality import FloatArray, SharedModality, patient_index
 from consilience.errors import InputError
 
 
-class Images(Modality):
+class Images(SharedModality):
     """Patients x image: two or three axes of space, and perhaps one of channels.
 
     Parameters
@@ -52,18 +52,6 @@ class Images(Modality):
         self._rows: Positions | None = None
 
     @property
-    def index(self) -> pd.Index:
-        """Ids of the patients measured."""
-        return self._index if self._rows is None else self._index[self._rows]
-
-    def take(self, positions: Positions) -> Self:
-        """Return the view of the patients at these positions; nothing is read."""
-        view = type(self).__new__(type(self))
-        view.__dict__.update(self.__dict__)
-        view._rows = positions if self._rows is None else self._rows[positions]
-        return view
-
-    @property
     def n_features(self) -> int:
         """Number of values in the first image."""
         return int(np.prod(self._arrays[0].shape)) if len(self._arrays) else 0
@@ -75,9 +63,6 @@ class Images(Modality):
     def spacing(self, position: int) -> FloatArray | None:
         """Return the size of one patient's voxels in millimetres, or None if unknown."""
         return None if self._spacing is None else self._spacing[self._row(position)]
-
-    def _row(self, position: int) -> int:
-        return position if self._rows is None else int(self._rows[position])
 
     def __repr__(self) -> str:
         return f"Images({len(self)} patients)"

@@ -40,6 +40,29 @@ class Modality(ABC):
         return len(self.index)
 
 
+class SharedModality(Modality):
+    """A modality whose views share all that they hold and differ only in their rows."""
+
+    _index: pd.Index
+    _rows: Positions | None
+
+    @property
+    def index(self) -> pd.Index:
+        """Ids of the patients measured."""
+        return self._index if self._rows is None else self._index[self._rows]
+
+    def take(self, positions: Positions) -> Self:
+        """Return the view of the patients at these positions; nothing is read."""
+        view = type(self).__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._rows = positions if self._rows is None else self._rows[positions]
+        return view
+
+    def _row(self, position: int) -> int:
+        """Return where what is held of a patient of this view stands."""
+        return position if self._rows is None else int(self._rows[position])
+
+
 def patient_index(ids: pd.Index, what: str) -> pd.Index:
     """Return patient ids as text, refusing missing and repeated ones.
 
