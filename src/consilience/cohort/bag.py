@@ -59,7 +59,7 @@ class Bag(SharedModality):
         self._counts = np.asarray(counts, dtype=np.intp)
         self.features = tuple(features or (str(i) for i in range(instances.shape[1])))
         self.unit = unit
-        self._rows: Positions | None = None
+        self._rows = None
         self._check()
 
     def _check(self) -> None:

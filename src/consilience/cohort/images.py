@@ -49,7 +49,7 @@ class Images(SharedModality):
         self._arrays = arrays
         self._spacing = _per_patient(spacing, len(self._index))
         self.channels = channels
-        self._rows: Positions | None = None
+        self._rows = None
 
     @property
     def n_features(self) -> int:
