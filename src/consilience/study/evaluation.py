@@ -33,6 +33,8 @@ class Evaluation:
         Who was told more than the prior, in every repeat.
     fold_scores : dict of str to Scores
         The same, by fold.
+    fold_informed : dict of str to ndarray of bool
+        Who was told more than the prior, by fold.
     settings : dict
         What was chosen in each fold.
     seconds : float
@@ -43,6 +45,7 @@ class Evaluation:
     scores: list[Scores]
     informed: npt.NDArray[np.bool_]
     fold_scores: dict[str, Scores]
+    fold_informed: dict[str, npt.NDArray[np.bool_]]
     settings: dict[str, Any]
     seconds: float
     failed: str | None = None
@@ -89,13 +92,15 @@ def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluati
     }
     if failures:
         reason = f"failed in {len(failures)} of {len(jobs)} folds: {failures[0]}"
-        return Evaluation(candidate, [], np.zeros(n, dtype=bool), {}, settings, seconds, reason)
+        nobody = np.zeros(n, dtype=bool)
+        return Evaluation(candidate, [], nobody, {}, {}, settings, seconds, reason)
     by_fold = {job.fold.key: scores_of(found[job.key][0], target.y, job.times) for job in jobs}
+    told = {job.fold.key: found[job.key][0]["informed"].to_numpy(dtype=bool) for job in jobs}
     informed = np.ones(n, dtype=bool)
     for job in jobs:
-        informed[job.fold.test] &= found[job.key][0]["informed"].to_numpy(dtype=bool)
+        informed[job.fold.test] &= told[job.fold.key]
     repeats = _by_repeat([job.fold for job in jobs], by_fold, n)
-    return Evaluation(candidate, repeats, informed, by_fold, settings, seconds)
+    return Evaluation(candidate, repeats, informed, by_fold, told, settings, seconds)
 
 
 def scores_of(
@@ -109,18 +114,21 @@ def scores_of(
     return Probabilities(_columns(frame, Probabilities.prefix), np.unique(y))
 
 
-def score_rows(evaluation: Evaluation, jobs: Sequence[ScoreJob], store: Store) -> pd.DataFrame:
-    """Return a candidate's rows of `scores.parquet`."""
+def score_rows(evaluation: Evaluation, target: Target, folds: Sequence[Fold]) -> pd.DataFrame:
+    """Return a candidate's rows of `scores.parquet`; none if it failed."""
     rows = []
-    for job in jobs if evaluation.failed is None else []:
-        frame, _ = store.read(job.key)
-        frame.insert(0, "fold", job.fold.number)
-        frame.insert(0, "repeat", job.fold.repeat)
-        frame.insert(0, "candidate", job.candidate.name)
-        scores = evaluation.fold_scores[job.fold.key]
-        if isinstance(scores, SurvivalCurves):
-            frame.insert(5, "risk", scores.risk)
-        rows.append(frame)
+    for fold in folds if evaluation.failed is None else []:
+        scores = evaluation.fold_scores[fold.key]
+        whose = {
+            "candidate": evaluation.candidate.name,
+            "repeat": fold.repeat,
+            "fold": fold.number,
+            "patient": target.cohort.index[fold.test].to_numpy(),
+            "informed": evaluation.fold_informed[fold.key],
+        }
+        risk = {"risk": scores.risk} if isinstance(scores, SurvivalCurves) else {}
+        said = pd.DataFrame(scores.values, columns=list(scores.names))
+        rows.append(pd.concat([pd.DataFrame({**whose, **risk}), said], axis=1))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 

@@ -165,7 +165,7 @@ class Study:
         found = [evaluate(members, self.target, setting.store) for members in jobs.values()]
         if all(e.failed is not None for e in found):
             raise InputError(f"every candidate failed; the first: {found[0].failed}.")
-        rows = [score_rows(e, jobs[e.candidate.name], setting.store) for e in found]
+        rows = [score_rows(e, self.target, self.folds) for e in found]
         table = pd.concat([part for part in rows if len(part)], ignore_index=True)
         write_atomically(setting.store.folder / "scores.parquet", table.to_parquet(index=False))
         return found
