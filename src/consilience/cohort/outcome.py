@@ -349,7 +349,7 @@ def _usual(levels: list[str]) -> str | None:
 def _which(column: str, levels: list[str]) -> str:
     return (
         f"column {column!r} holds {listing(levels)}: say which means that it happened "
-        f"(positive = {levels[-1]!r}, if it is that)."
+        f"(positive = {levels[-1]!r}, --positive {levels[-1]!r}, if it is that)."
     )
 
 
