@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -326,3 +328,16 @@ def test_a_classifier_without_probabilities_is_calibrated():
     np.testing.assert_allclose(values.sum(axis=1), 1.0)
     reference = LogisticRegression(C=1e6).fit(X, y).predict_proba(X)
     assert np.abs(values - reference).max() < 0.1
+
+
+def test_a_hazard_without_bound_is_no_warning() -> None:
+    """A value far out of range makes the linear predictor overflow; nobody survives."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 1))
+    y = Surv.from_arrays(rng.random(60) < 0.7, rng.exponential(np.exp(-X[:, 0])))
+    task, checked = task_of(y, CoxPHSurvivalAnalysis())
+    learner = CoxPHSurvivalAnalysis().fit(X, checked)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        curves = task.ask(learner, np.array([[1e6 * np.sign(learner.coef_[0])]]))
+    assert (curves == 0).all()

@@ -295,7 +295,8 @@ class SurvivalTask(Task):
         return RankedSurvival(learner)
 
     def ask(self, learner: Any, X: Any) -> FloatArray:
-        curves = learner.predict_survival_function(X)
+        with np.errstate(over="ignore"):  # a hazard without bound: survival is 0
+            curves = learner.predict_survival_function(X)
         if not len(curves):
             return np.empty((0, len(self.times)))
         values = np.vstack([curve.a * curve.y + curve.b for curve in curves])
