@@ -23,7 +23,7 @@ help: ## Show what can be made
 	@echo "Start with 'make demo'. The first run installs into $(VENV); later ones are quick."
 
 demo: $(VENV)/installed-core ## Run a real study: 92 patients, five omics and clinical
-	@$(BIN)/consilience demo
+	@$(BIN)/consilience demo --resume
 
 test: $(VENV)/installed-all ## Run every test
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -70,6 +70,7 @@ def test_groups_stay_together() -> None:
         ({"folds": 1}, "folds is 1"),
         ({"repeats": 0}, "repeats is 0"),
         ({"level": 1.5}, "level is 1.5"),
+        ({"permutations": 2}, "permutations is 2; fewer than 3"),
         ({"bootstrap": 5}, "bootstrap is 5"),
         ({"seed": -1}, "seed is -1"),
         ({"group": "a", "leave_out": "b"}, "not both"),

@@ -27,6 +27,7 @@ def tell_finding(finding: Finding, out: Path) -> None:
     console.print(Text(finding.verdict.reliance))
     console.print(Text(finding.verdict.for_whom))
     console.print(Text(f"\nReport: {out / 'report.html'}"), soft_wrap=True)
+    console.print(Text(f"Bundle: {out / 'bundle'} ({finding.bundle!r})"), soft_wrap=True)
 
 
 def tell_plan(study: Study) -> None:
@@ -38,12 +39,23 @@ def tell_plan(study: Study) -> None:
         console.print(Text(f"  left out: {count} ({reason})"))
     for name in target.cohort.modalities:
         console.print(Text(f"  {name}: {int(target.cohort.has(name).sum())} patients"))
+    unused = _unused_columns(study)
+    if unused:
+        console.print(Text(f"  columns of the patients that no source holds: {', '.join(unused)}"))
     fits = len(study.candidates) * len(study.folds)
     names = ", ".join(candidate.name for candidate in study.candidates)
     console.print(Text(f"{len(study.candidates)} candidates ({names})"))
     console.print(
         Text(f"x {len(study.folds)} folds = {fits} fits, then the follow-up. Nothing was run.")
     )
+
+
+def _unused_columns(study: Study) -> list[str]:
+    """Return the columns of the patients that nothing is learned from."""
+    used = set(study.outcome.columns)
+    for modality in study.target.cohort.modalities.values():
+        used |= set(getattr(modality, "features", ()))
+    return [str(name) for name in study.target.cohort.patients.columns if name not in used]
 
 
 def _candidates(finding: Finding) -> Table:

@@ -28,6 +28,7 @@ TRANSFORMATIONS: MappingProxyType[str, Callable[[str], str]] = MappingProxyType(
         "upper case, dashes": lambda text: _dashes(text.upper()),
         "first three fields": _barcode,
         "upper case, first three fields": lambda text: _barcode(text.upper()),
+        "upper case, letters and digits": lambda text: re.sub(r"[^A-Z0-9]", "", text.upper()),
         "no leading zeros": lambda text: text.strip().lstrip("0") or "0",
         "no trailing .0": lambda text: re.sub(r"\.0$", "", text.strip()),
     }

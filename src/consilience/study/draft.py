@@ -144,12 +144,12 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
         "inner_folds = 3    # on which learners choose their settings",
         "seed = 0           # one seed reproduces every number",
         "bootstrap = 2000   # resamples of patients for intervals",
-        "permutations = 10  # fits on a shuffled outcome, which must score as chance",
+        "permutations = 10  # on a shuffled outcome, which must score as chance; 0, or at least 3",
         "leave_one_out = true   # what each source adds when the others are there",
         "importance = true      # which source and which features matter",
         f"subgroups = {_toml(groups)}",
         '# group = "family"       # patients who share a value stay together',
-        '# leave_out = "site"     # each site in turn is the test set',
+        '# leave_out = "site"     # each site in turn is the test set, in place of folds',
         '# primary = "late mean"  # declare beforehand what the verdict is about',
     ]
     if outcome.kind == "survival":

@@ -105,6 +105,7 @@ class OutcomeSummary(Part):
     columns: list[str]
     unit: str = ""
     horizon: float | None = Field(None, description="time at which calibration is shown")
+    event: str = Field("", description="the column's value that counts: died = 1")
 
 
 class CandidateFinding(Part):
@@ -216,6 +217,7 @@ class Finding(Part):
     checks: list[CheckFinding]
     subgroups: list[SubgroupFinding]
     importance: list[Importance]
+    bundle: str = Field("", description="the candidate fitted again on all, in `bundle/`")
     methods: str
     checklist: list[ChecklistItem]
     provenance: Provenance

@@ -57,10 +57,11 @@ def enumerate_words(words: Iterable[str]) -> str:
 def events_clause(finding: Finding) -> str:
     """Return how many had the outcome, as a clause that starts with a space, or nothing."""
     cohort = finding.cohort
+    which = f": {finding.outcome.event}" if finding.outcome.event else ""
     if finding.outcome.kind == "survival" and cohort.events is not None:
-        return f" ({cohort.events:,} with the event during follow-up)"
+        return f" ({cohort.events:,} with the event during follow-up{which})"
     if finding.outcome.kind == "binary" and cohort.events is not None:
-        return f" ({cohort.events:,} with the outcome)"
+        return f" ({cohort.events:,} with the outcome{which})"
     if cohort.classes:
         each = ", ".join(f"{name}: {patients:,}" for name, patients in cohort.classes.items())
         return f" ({each})"
@@ -153,9 +154,14 @@ def _further(finding: Finding) -> str:
     if finding.subgroups:
         columns = dict.fromkeys(group.column for group in finding.subgroups)
         parts.append(f"Subgroups were formed by {enumerate_words(columns)}.")
-    if finding.checks:
-        names = enumerate_words(check.name for check in finding.checks)
-        parts.append(f"Checks made: {names}.")
+    made = [check.name for check in finding.checks if check.status != "not run"]
+    if made:
+        parts.append(f"Checks made: {enumerate_words(made)}.")
+    if finding.bundle:
+        parts.append(
+            f"The candidate with the best score, {finding.bundle}, was fitted again on all "
+            "patients."
+        )
     return " ".join(parts)
 
 

@@ -108,6 +108,11 @@ class Protocol:
             if not least <= value <= most:
                 bound = f"at least {least}" if value < least else f"at most {most:,}"
                 raise InputError(f"{key} is {value}; it must be {bound}.")
+        if 0 < self.permutations < 3:
+            raise InputError(
+                f"permutations is {self.permutations}; fewer than 3 say nothing, and 0 skips "
+                "the check."
+            )
         if not 0.5 <= self.level < 1:
             raise InputError(f"level is {self.level}; give a share such as 0.95.")
         if self.horizon is not None and not 0 < self.horizon < math.inf:

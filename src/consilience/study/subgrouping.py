@@ -47,17 +47,32 @@ def subgroup_findings(
 
 def _finding(group: Subgroup, sign: float) -> SubgroupFinding:
     worst = max(group.calibration, key=_distance, default=None)
+    score, calibration = Estimate.of(group.score), Estimate(estimate=None)
+    if worst is not None:
+        calibration = _told(Estimate.of(worst.interval))
+    if group.small:  # an interval of so few says nothing, however it looks
+        score, calibration = _alone(score), _alone(calibration)
     return SubgroupFinding(
         column=group.column,
         group=group.group,
         patients=group.n,
         events=group.positives,
-        score=Estimate.of(group.score),
-        calibration=Estimate(estimate=None) if worst is None else Estimate.of(worst.interval),
+        score=score,
+        calibration=calibration,
         calibration_of="" if worst is None else f"{worst.measure} of {worst.of}",
-        difference_to_rest=_difference(group, sign),
+        difference_to_rest=None if group.small else _difference(group, sign),
         small=group.small,
     )
+
+
+def _alone(estimate: Estimate) -> Estimate:
+    """Return an estimate without its interval."""
+    return Estimate(estimate=estimate.estimate)
+
+
+def _told(estimate: Estimate) -> Estimate:
+    """Return an estimate, without an interval of no width: nothing happened in the group."""
+    return _alone(estimate) if estimate.low == estimate.high else estimate
 
 
 def _difference(group: Subgroup, sign: float) -> Difference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from consilience.cohort import Cohort, Outcome, Target, fingerprint
+from consilience.cohort import Binary, Cohort, Outcome, Target, fingerprint
 from consilience.study.finding import (
     CohortSummary,
     Flow,
@@ -47,7 +47,20 @@ def outcome_summary(outcome: Outcome, target: Target, horizon: float | None) -> 
         columns=list(outcome.columns),
         unit=str(getattr(outcome, "unit", "")),
         horizon=horizon,
+        event=_event(outcome, target),
     )
+
+
+def _event(outcome: Outcome, target: Target) -> str:
+    """Return which value of the column counts as the event, where there is one."""
+    if target.kind not in ("binary", "survival"):
+        return ""
+    column = outcome.columns[0]
+    known = target.cohort.patients[column]
+    if known.nunique() < 2:  # everybody died: the other value is not among them
+        return ""
+    level = Binary(column, getattr(outcome, "positive", None)).level(target.cohort.patients)
+    return f"{column} = {level}"
 
 
 def default_horizon(target: Target, asked: float | None) -> float | None:

@@ -114,8 +114,12 @@ def _reliance(grounds: Grounds) -> str:
         parts.append(f"Do not rely on it: {' '.join(check.sentence for check in failed)}")
     if warned:
         parts.append(f"Look first at: {' '.join(check.sentence for check in warned)}")
+    skipped = [check.name for check in grounds.checks if check.status == "not run"]
     if grounds.checks and not failed and not warned:
-        parts.append("None of the checks for a study that fools itself raised an alarm.")
+        made = "None of the checks" if not skipped else "No check that was made"
+        parts.append(f"{made} for a study that fools itself raised an alarm.")
+    if skipped:
+        parts.append(f"Not checked: {', '.join(skipped)}.")
     if grounds.cohort.events is not None and grounds.cohort.events < FEW_EVENTS:
         parts.append(
             f"With {grounds.cohort.events} events the intervals are wide, and a new cohort is "
@@ -137,7 +141,7 @@ def _for_whom(grounds: Grounds) -> str:
     if not apart:
         return (
             f"In the {len(large)} groups large enough to be looked at, the score does not differ "
-            "from the other patients' by more than chance explains."
+            "from the other patients' by more than chance explains, all groups considered."
         )
     words = [f"{group.column} = {group.group}" for group in apart]
     return f"The score differs from the other patients' for {', '.join(words)}."

@@ -78,6 +78,7 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
         checks=list(run.checks),
         subgroups=groups,
         importance=importance_findings(run.importance, study.folds, study.protocol.level),
+        bundle=chosen_model(run).candidate.name,
         methods="",
         checklist=[],
         provenance=Provenance(**provenance),

@@ -165,6 +165,8 @@ def read_regular(path: Path, most: int) -> bytes:
                 )
             return file.read(most + 1)
     except FileNotFoundError as reason:
-        raise InputError(f"{path}: the bundle lacks this file; copy it again.") from reason
+        inside = path.parent / "bundle"
+        hint = f"did you mean {inside}?" if inside.is_dir() else "copy it again."
+        raise InputError(f"{path}: the bundle lacks this file; {hint}") from reason
     except OSError as reason:
         raise InputError(f"{path}: it cannot be read ({reason.strerror}).") from reason
