@@ -202,3 +202,12 @@ def test_a_date_is_no_source(folder: Path) -> None:
     save_cohort(Cohort(patients, cohort.modalities), folder / "cohort", overwrite=True)
     with pytest.raises(InputError, match="'born' holds dates"):
         load(folder, GOOD + '[sources]\npatient_columns = ["born"]\n')
+
+
+def test_a_patient_with_no_value_in_the_columns_was_not_measured_by_them(tmp_path: Path) -> None:
+    cohort, _ = synthetic_cohort(60, modalities=1, features=3, seed=0)
+    patients = cohort.patients
+    patients.loc[patients.index[:4], ["age", "sex"]] = None
+    save_cohort(type(cohort)(patients, dict(cohort.modalities)), tmp_path / "cohort")
+    study = load(tmp_path, GOOD + '[sources]\npatient_columns = ["age", "sex"]\n')
+    assert study.cohort.has("clinical").sum() == 56

@@ -153,3 +153,12 @@ def test_each_site_left_out_in_turn(tmp_path: Path) -> None:
     sites = cohort.patients["site"].astype(str)
     assert scores.groupby("fold")["patient"].apply(lambda ids: sites[ids].nunique()).eq(1).all()
     assert finding.candidate("late mean").estimate is not None
+
+
+def test_the_bundle_holds_the_candidate_declared_beforehand(tmp_path: Path) -> None:
+    cohort, _ = synthetic_cohort(90, modalities=2, features=4, noise_modalities=1, seed=0)
+    for primary in ("late mean", "early"):
+        declared = replace(QUICK, primary=primary)
+        finding = Study(cohort, Binary("outcome"), protocol=declared).run(tmp_path / primary)
+        assert finding.bundle == finding.verdict.best_fused == primary
+        assert Bundle.load(tmp_path / primary / "bundle").manifest.candidate == primary

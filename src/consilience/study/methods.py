@@ -159,8 +159,7 @@ def _further(finding: Finding) -> str:
         parts.append(f"Checks made: {enumerate_words(made)}.")
     if finding.bundle:
         parts.append(
-            f"The candidate with the best score, {finding.bundle}, was fitted again on all "
-            "patients."
+            f"The candidate {finding.bundle} was fitted again on all patients for use on others."
         )
     return " ".join(parts)
 

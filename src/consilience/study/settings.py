@@ -266,7 +266,10 @@ def _with_sources(cohort: Cohort, sources: SourceSettings, path: Path) -> Cohort
                 "which nothing is learned; make a number of days of it."
             )
     name = "patients" if "clinical" in chosen.modalities else "clinical"
-    return chosen.with_modality(name, Table(patients[sources.patient_columns]))
+    known = patients[sources.patient_columns].dropna(how="all")  # the others were not measured
+    if not len(known):
+        raise InputError(f"{path}: sources.patient_columns: no patient has a value in any of them.")
+    return chosen.with_modality(name, Table(known))
 
 
 def _candidate(

@@ -102,7 +102,9 @@ def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None
 
 
 def chosen_model(run: Run) -> Evaluation:
-    """Return what is worth carrying on: the candidate with the best estimate."""
+    """Return what is worth carrying on: the declared candidate, or the best estimate."""
+    if run.chosen.candidate.name == run.study.protocol.primary:
+        return run.chosen
     found = best_of(run.evaluations, ("single", "fused"), run.comparison)
     assert found is not None  # a study in which all failed has been refused
     return found

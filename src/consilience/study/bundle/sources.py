@@ -18,11 +18,16 @@ def with_patient_columns(cohort: Cohort, schema: Schema) -> tuple[Cohort, list[s
     names : list of str
         Of the modalities that were made, for the user to be told.
     """
-    made = [one for one in schema.modalities if _is_made_of_columns(one, cohort)]
-    for one in made:
+    made = []
+    for one in schema.modalities:
+        if not _is_made_of_columns(one, cohort):
+            continue
         columns = [feature.name for feature in one.features]
-        cohort = cohort.with_modality(one.name, Table(cohort.patients[columns]))
-    return cohort, [one.name for one in made]
+        known = cohort.patients[columns].dropna(how="all")  # who has none was not measured
+        if len(known):
+            cohort = cohort.with_modality(one.name, Table(known))
+            made.append(one.name)
+    return cohort, made
 
 
 def _is_made_of_columns(modality: ModalitySchema, cohort: Cohort) -> bool:
