@@ -31,7 +31,7 @@ def target(y: npt.NDArray[np.generic], kind: str) -> Target:
 def evaluation(name: str, role: Role, scores: Scores, folds: Sequence[Fold]) -> Evaluation:
     by_fold = {fold.key: scores.take(fold.test) for fold in folds}
     informed = np.ones(len(scores), dtype=bool)
-    return Evaluation(Candidate(name, None, role), [scores], informed, by_fold, {}, {}, 0.0)
+    return Evaluation(Candidate(name, None, role), [scores], informed, by_fold, {}, {})
 
 
 def binary(protocol: Protocol = PROTOCOL) -> Comparison:

@@ -53,7 +53,7 @@ def test_what_hurts_is_corrected_for_how_many_were_looked_at() -> None:
         scores = Values(np.repeat(errors, 10)[:, None])
         by_fold = {fold.key: scores.take(fold.test) for fold in folds}
         candidate = Candidate(name, EarlyFusion(LogisticRegression(), modalities=names))
-        return Evaluation(candidate, [scores], np.ones(50, dtype=bool), by_fold, {}, {}, 0.0)
+        return Evaluation(candidate, [scores], np.ones(50, dtype=bool), by_fold, {}, {})
 
     full = evaluated("full", np.full(5, 5.0))
     without = [5 - 1 - 0.1 * SPREAD, 5 - 1 - 0.45 * SPREAD, 5 - 0.1 - SPREAD]

@@ -27,7 +27,7 @@ EVERYBODY = np.arange(60)
 def evaluation(folds: Sequence[Fold]) -> Evaluation:
     by_fold = {fold.key: SCORES.take(fold.test) for fold in folds}
     candidate = Candidate("x", None)
-    return Evaluation(candidate, [SCORES], np.ones(60, dtype=bool), by_fold, {}, {}, 0.0)
+    return Evaluation(candidate, [SCORES], np.ones(60, dtype=bool), by_fold, {}, {})
 
 
 def test_auroc_is_the_mean_over_folds_as_scikit_learn_reports_it() -> None:

@@ -74,12 +74,14 @@ def test_a_failing_candidate_is_reported_and_loses_nobody(tmp_path: Path) -> Non
     assert "broken" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_failed_fold_is_tried_again_on_resuming(tmp_path: Path) -> None:
+def test_a_failed_fold_is_tried_again_on_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cohort, _ = synthetic_cohort(90, modalities=2, features=4, seed=0)
     study = Study(cohort, Binary("outcome"), [Candidate("x", EarlyFusion(Broken()))], QUICK)
     study.run(tmp_path / "out")
     assert len(list((tmp_path / "out" / "folds").glob("*.failed"))) == 3
-    Broken.fit = LogisticRegression.fit  # type: ignore[method-assign]
+    monkeypatch.setattr(Broken, "fit", LogisticRegression.fit)
     finding = study.run(tmp_path / "out", resume=True)
     assert finding.candidate("x").failed is None
 

@@ -19,7 +19,7 @@ def demo(
 
     Survival after adrenocortical carcinoma (TCGA), from RNA, miRNA, copy number, protein,
     mutations and what a clinician knows at diagnosis; each alone, then early, late and
-    stacked. About two minutes on two cores.
+    stacked. One to two minutes on two cores.
     """
     import os
 

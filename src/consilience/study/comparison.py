@@ -147,10 +147,9 @@ class Comparison:
         )
 
     def _others(self, evaluation: Evaluation) -> dict[str, Estimate]:
-        kind = metrics_for_target(self.target)
         return {
             metric.name: self.estimate(evaluation, metric)
-            for metric in kind
+            for metric in metrics_for(self.target.kind)
             if metric.name != self.metric.name
         }
 
@@ -160,11 +159,6 @@ class Comparison:
         if len(rows) == len(self.target.y) or len(rows) < 2:
             return None
         return self.estimate(evaluation, self.metric, rows)
-
-
-def metrics_for_target(target: Target) -> tuple[Metric, ...]:
-    """Return the metrics of a target's kind of outcome, the primary one first."""
-    return metrics_for(target.kind)
 
 
 def best_of(

@@ -37,7 +37,6 @@ class Evaluation:
         Who was told more than the prior, by fold.
     settings : dict
         What was chosen in each fold.
-    seconds : float
     failed : str or None
     """
 
@@ -47,7 +46,6 @@ class Evaluation:
     fold_scores: dict[str, Scores]
     fold_informed: dict[str, npt.NDArray[np.bool_]]
     settings: dict[str, Any]
-    seconds: float
     failed: str | None = None
 
     def by_fold(
@@ -84,7 +82,6 @@ def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluati
     candidate, n = jobs[0].candidate, len(target.y)
     found = {job.key: store.read(job.key) for job in jobs}
     failures = [notes["failed"] for _, notes in found.values() if "failed" in notes]
-    seconds = sum(notes["seconds"] for _, notes in found.values())
     settings = {
         job.fold.key: found[job.key][1]["settings"]
         for job in jobs
@@ -93,14 +90,14 @@ def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluati
     if failures:
         reason = f"failed in {len(failures)} of {len(jobs)} folds: {failures[0]}"
         nobody = np.zeros(n, dtype=bool)
-        return Evaluation(candidate, [], nobody, {}, {}, settings, seconds, reason)
+        return Evaluation(candidate, [], nobody, {}, {}, settings, reason)
     by_fold = {job.fold.key: scores_of(found[job.key][0], target.y, job.times) for job in jobs}
     told = {job.fold.key: found[job.key][0]["informed"].to_numpy(dtype=bool) for job in jobs}
     informed = np.ones(n, dtype=bool)
     for job in jobs:
         informed[job.fold.test] &= told[job.fold.key]
     repeats = _by_repeat([job.fold for job in jobs], by_fold, n)
-    return Evaluation(candidate, repeats, informed, by_fold, told, settings, seconds)
+    return Evaluation(candidate, repeats, informed, by_fold, told, settings)
 
 
 def scores_of(

@@ -110,22 +110,22 @@ class SourceSettings(_Section):
 
 
 class ProtocolSettings(_Section):
-    """As `Protocol`."""
+    """As `Protocol`, whose defaults it has."""
 
-    folds: int = 5
-    repeats: int = 3
-    inner_folds: int = 3
-    seed: int = 0
+    folds: int = Protocol.folds
+    repeats: int = Protocol.repeats
+    inner_folds: int = Protocol.inner_folds
+    seed: int = Protocol.seed
     group: str | None = None
     leave_out: str | None = None
     subgroups: list[str] | None = None
     horizon: float | None = Field(None, gt=0, allow_inf_nan=False)
     primary: str | None = None
-    level: float = 0.95
-    bootstrap: int = 2000
-    permutations: int = 10
-    leave_one_out: bool = True
-    importance: bool = True
+    level: float = Protocol.level
+    bootstrap: int = Protocol.bootstrap
+    permutations: int = Protocol.permutations
+    leave_one_out: bool = Protocol.leave_one_out
+    importance: bool = Protocol.importance
 
     def protocol(self) -> Protocol:
         values = self.model_dump()
