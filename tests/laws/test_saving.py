@@ -31,11 +31,12 @@ from sksurv.ensemble import (
 )
 from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.svm import FastSurvivalSVM
-from tests.laws.methods import Case, cases, data, fitted
+from tests.laws.methods import Case, cases, data, fitted, methods
 
 import consilience.fusion
 from consilience.cohort import Cohort
 from consilience.fusion.tuned import Tuned
+from consilience.fusion.with_learner import LearnerFusion
 from consilience.study.bundle.safe_model import dump_model, load_model
 
 CLASSIFIERS = {
@@ -75,7 +76,12 @@ LEARNERS: dict[str, dict[str, Any]] = {
         "tuned": Tuned(CoxPHSurvivalAnalysis(), {"alpha": [0.1, 1.0]}, random_state=0),
     },
 }
-LEARNED = [(case, name) for case in cases() if not case.options for name in LEARNERS[case.kind]]
+LEARNED = [
+    (case, name)
+    for case in cases()
+    if not case.options and issubclass(methods()[case.method], LearnerFusion)
+    for name in LEARNERS[case.kind]
+]
 
 
 def with_learner(case: Case, name: str) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from sksurv.functions import StepFunction
@@ -19,22 +20,34 @@ from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing, suggestion
+from consilience.fusion.discovery import Discovery
 from consilience.fusion.expert import measured_by_any
-from consilience.fusion.task import Classification, SurvivalTask, Y, learner_type, task_of
+from consilience.fusion.task import Classification, SurvivalTask, Y, task_of
 from consilience.metrics.scores import Scores
 
 
 @dataclass
 class FusionTags(Tags):  # type: ignore[misc]
-    """scikit-learn's tags, and which kinds of outcome a method can learn."""
+    """scikit-learn's tags, and what a method can learn and keeps.
+
+    Attributes
+    ----------
+    outcomes : frozenset of str
+        Kinds of outcome that this instance can learn.
+    keeps_patients : bool
+        Whether the fitted method, and so its bundle, holds training patients' measurements.
+    """
 
     outcomes: frozenset[OutcomeKind] = field(default_factory=frozenset)
+    keeps_patients: bool = False
 
 
-_OUTCOMES: dict[str | None, frozenset[OutcomeKind]] = {
-    "classifier": frozenset({"binary", "multiclass"}),
-    "regressor": frozenset({"continuous"}),
-    None: frozenset({"survival"}),
+EVERY_KIND: frozenset[OutcomeKind] = frozenset(get_args(OutcomeKind))
+ESTIMATOR_TYPES: dict[OutcomeKind, str | None] = {
+    "binary": "classifier",
+    "multiclass": "classifier",
+    "continuous": "regressor",
+    "survival": None,
 }
 
 
@@ -46,23 +59,20 @@ def _classifies(method: Any) -> bool:
 
 def _survives(method: Any) -> bool:
     return isinstance(getattr(method, "task_", None), SurvivalTask) or (
-        not hasattr(method, "task_") and get_tags(method).estimator_type is None
+        not hasattr(method, "task_") and get_tags(method).outcomes == {"survival"}
     )
 
 
 class Fusion(BaseEstimator):  # type: ignore[misc]
     """A scikit-learn estimator whose ``X`` is a Cohort.
 
-    A subclass gives `_fit` and `_values`; checking, aligning, the prior for patients
-    with nothing measured, and the form of the prediction for each kind of outcome
-    are here. Patients are put in the order of their ids before fitting, so that the
-    order in which they come changes nothing.
+    A subclass gives `_kind`, `_fit` and `_values`; checking, aligning, the prior for
+    patients with nothing measured, and the form of the prediction for each kind of
+    outcome are here. Patients are put in the order of their ids before fitting, so that
+    the order in which they come changes nothing.
 
     Parameters
     ----------
-    learner : estimator
-        Any scikit-learn classifier or regressor, or scikit-survival estimator; its
-        type says which outcomes the method learns.
     modalities : sequence of str, optional
         Which modalities to use; all by default.
     encoders : mapping of str to Encoder or transformer, optional
@@ -83,16 +93,51 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         Number of features over all modalities used.
     """
 
+    learns: ClassVar[frozenset[OutcomeKind]] = EVERY_KIND
+    """Kinds of outcome that the method, set up for them, can learn."""
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Settings that a study tries on inner folds, where the user names none."""
+
     def __init__(
         self,
-        learner: Any,
         *,
         modalities: Sequence[str] | None = None,
         encoders: Mapping[str, Any] | None = None,
     ) -> None:
-        self.learner = learner
         self.modalities = modalities
         self.encoders = encoders
+
+    @classmethod
+    def for_outcome(cls, kind: OutcomeKind, **options: Any) -> Self:
+        """Return the method set up for a kind of outcome.
+
+        Parameters
+        ----------
+        kind : {"binary", "multiclass", "continuous", "survival"}
+        **options
+            Parameters of the constructor.
+
+        Raises
+        ------
+        InputError
+            If the method cannot learn such an outcome.
+        """
+        if kind not in cls.learns:
+            raise InputError(
+                f"{cls.__name__} cannot learn an outcome that is {kind}; it learns "
+                f"{listing(sorted(cls.learns))}."
+            )
+        return cls(**cls._options_for(kind), **options)
+
+    @classmethod
+    def _options_for(cls, kind: OutcomeKind) -> dict[str, Any]:
+        """Return the parameters that set the method up for a kind of outcome."""
+        return {}
+
+    @abstractmethod
+    def _kind(self) -> str | None:
+        """Return "classifier" or "regressor", or None for a method that learns survival."""
 
     @abstractmethod
     def _fit(self, cohort: Cohort, y: Y) -> None:
@@ -122,22 +167,26 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
             If the cohort lacks a modality asked for, nobody is measured, or y does
             not fit the learner.
         """
-        check_cohort(cohort)
-        self.check_settings()
-        self.modalities_ = self._used(cohort)
+        order = self._order(cohort)
         self.task_, checked = task_of(y, self)
         _check_length(cohort, checked)
-        self.n_features_in_ = cohort.only(self.modalities_).shape[1]
         if isinstance(self.task_, Classification):
             self.classes_ = self.task_.classes
         if isinstance(self.task_, SurvivalTask):
             self.unique_times_ = self.task_.times
+        self._fit(cohort.only(self.modalities_)[order], checked[order])
+        return self
+
+    def _order(self, cohort: Cohort) -> npt.NDArray[np.intp]:
+        """Check cohort and settings; return the patients measured by anything, in order of ids."""
+        check_cohort(cohort)
+        self.check_settings()
+        self.modalities_ = self._used(cohort)
+        self.n_features_in_ = cohort.only(self.modalities_).shape[1]
         informed = np.flatnonzero(measured_by_any(cohort, self.modalities_))
         if not len(informed):
             raise InputError("no patient was measured by any of the modalities.")
-        order = informed[np.argsort(cohort.index[informed].to_numpy(dtype=str), kind="stable")]
-        self._fit(cohort.only(self.modalities_)[order], checked[order])
-        return self
+        return informed[np.argsort(cohort.index[informed].to_numpy(dtype=str), kind="stable")]
 
     def check_settings(self) -> None:
         """Refuse settings that no cohort can be fitted with; `fit` begins with it.
@@ -147,7 +196,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         InputError
             Naming the setting and what is allowed.
         """
-        learner_type(self.learner)
+        self._kind()
 
     def informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
         """Return which patients are told more than the prior.
@@ -175,10 +224,14 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         lost = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(lost):
             raise InputError(
-                f"{type(self.learner).__name__} gave no number for {len(lost)} patients, "
+                f"{self._speaker()} gave no number for {len(lost)} patients, "
                 f"{listing(cohort.index[lost], most=3)}."
             )
         return values
+
+    def _speaker(self) -> str:
+        """Return whose numbers the values are, for errors."""
+        return type(getattr(self, "learner", self)).__name__
 
     def scores(self, cohort: Cohort) -> Scores:
         """Return predictions in the form that metrics read."""
@@ -232,13 +285,34 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
                 )
         return [name for name in names if cohort.has(name).any()]
 
+    def discoveries(self) -> list[Discovery]:
+        """Return what the fitted method found beside its predictions, for a report to draw."""
+        return []
+
+    def without_patients(self) -> Self:
+        """Return the fitted method without the ids of the patients it learned from.
+
+        What a bundle holds; the predictions are the same.
+        """
+        own = copy.copy(self)
+        own.__dict__.pop("patients_", None)
+        for name, part in own.__dict__.items():
+            if isinstance(part, Fusion) and hasattr(part, "modalities_"):
+                setattr(own, name, part.without_patients())
+        return own
+
+    def _keeps_patients(self) -> bool:
+        """Return whether the fitted method holds training patients' measurements."""
+        return False
+
     def __sklearn_tags__(self) -> FusionTags:
         own = super().__sklearn_tags__()
         tags = FusionTags(**{item.name: getattr(own, item.name) for item in fields(own)})
-        tags.estimator_type = learner_type(self.learner)
-        learner = get_tags(self.learner)
-        tags.classifier_tags, tags.regressor_tags = learner.classifier_tags, learner.regressor_tags
-        tags.outcomes = _OUTCOMES.get(tags.estimator_type, frozenset())
+        kind = tags.estimator_type = self._kind()
+        tags.classifier_tags = ClassifierTags() if kind == "classifier" else None
+        tags.regressor_tags = RegressorTags() if kind == "regressor" else None
+        tags.outcomes = frozenset(o for o in self.learns if ESTIMATOR_TYPES[o] == kind)
+        tags.keeps_patients = self._keeps_patients()
         tags.target_tags.required = True
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True

@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
-from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.task import Y
+from consilience.fusion.with_learner import LearnerFusion
 
 
-class EarlyFusion(Fusion):
+class EarlyFusion(LearnerFusion):
     """Features of all modalities side by side, and one learner on them.
 
     It can see interactions between modalities if the learner can; it is at its worst

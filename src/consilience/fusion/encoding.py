@@ -32,6 +32,15 @@ class Encoder(BaseEstimator):  # type: ignore[misc]
     def encode(self, modality: Any, patients: Positions) -> FloatArray:
         """Return the columns of the patients at these positions, (n, n_columns)."""
 
+    def raw(self, modality: Any, patients: Positions) -> FloatArray:
+        """Return the columns `raw_names` as they were measured, NaN where a value is missing."""
+        return self.encode(modality, patients)
+
+    @property
+    def raw_names(self) -> list[str]:
+        """Names of the columns that `raw` returns."""
+        return self.names_
+
 
 class Standardised(Encoder):
     """Numbers brought to mean 0 and variance 1, missing ones to 0 with an indicator beside.
@@ -44,7 +53,15 @@ class Standardised(Encoder):
         n, width = len(modality), len(names)
         self.mean_, self.scale_, known = _moments(self._rows, modality, n, width)
         self.gappy_ = np.flatnonzero(known < n)
+        self.measured_ = list(names)
         self.names_ = names + [f"{names[i]} missing" for i in self.gappy_]
+
+    def raw(self, modality: Any, patients: Positions) -> FloatArray:
+        return np.asarray(self._rows(modality, patients), dtype=float)
+
+    @property
+    def raw_names(self) -> list[str]:
+        return self.measured_
 
     @abstractmethod
     def _rows(self, modality: Any, patients: Positions) -> FloatArray:
@@ -84,6 +101,25 @@ class TableEncoder(Standardised):
         text = modality.categorical.iloc[patients].reindex(columns=list(self.levels_))
         levels = [_one_hot(text[name], levels) for name, levels in self.levels_.items()]
         return np.hstack([values, *levels])
+
+    def raw(self, modality: Table, patients: Positions) -> FloatArray:
+        """Return numbers, and 0 or 1 for each level; NaN where a value is missing."""
+        _check_kinds(modality, self.numeric_, list(self.levels_))
+        numbers = super().raw(modality, patients)
+        if not self.levels_:
+            return numbers
+        text = modality.categorical.iloc[patients].reindex(columns=list(self.levels_))
+        levels = [
+            np.where(text[name].isna().to_numpy()[:, None], np.nan, _one_hot(text[name], levels))
+            for name, levels in self.levels_.items()
+        ]
+        return np.hstack([numbers, *levels])
+
+    @property
+    def raw_names(self) -> list[str]:
+        """Names of the numbers and of the levels, as "stage = II"."""
+        levels = [f"{name} = {level}" for name in self.levels_ for level in self.levels_[name]]
+        return [*self.measured_, *levels]
 
     def _rows(self, modality: Table, patients: Positions) -> FloatArray:
         values = modality.numeric_at(patients)

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError, suggestion
-from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
 from consilience.fusion.task import Y, check_folds
+from consilience.fusion.with_learner import LearnerFusion
 
 
-class LateFusion(Fusion):
+class LateFusion(LearnerFusion):
     """The average over modalities of the probabilities, numbers or survival curves.
 
     Missing modalities: the average is over those that a patient has, with their
@@ -26,7 +26,7 @@ class LateFusion(Fusion):
     Parameters
     ----------
     learner, modalities, encoders
-        See `Fusion`.
+        See `LearnerFusion`.
     weights : {"equal", "validated"}
         "validated" weights each modality by its skill: the share by which its
         out-of-fold loss (log loss, squared error, or censored log-likelihood) is

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.task import Y
+from consilience.fusion.with_learner import LearnerFusion
 
 
-class SingleModality(Fusion):
+class SingleModality(LearnerFusion):
     """A learner on one modality.
 
     Missing modalities: patients whom it did not measure are left aside in `fit` and

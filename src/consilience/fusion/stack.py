@@ -43,12 +43,15 @@ class Stack(BaseEstimator):  # type: ignore[misc]
             encoder = encoder_for(cohort.modalities[name], self.encoders.get(name))
             rows = cohort.positions(name)[measured]
             modality = cohort.modalities[name].take(rows)
-            self.fitted_[name] = encoder.fit(modality, np.asarray(y)[measured])
+            self.fitted_[name] = encoder.fit(
+                modality, None if y is None else np.asarray(y)[measured]
+            )
             if not measured.all():
                 self.partial_.append(name)
         return self
 
-    def _check_kind(self, name: str, cohort: Cohort) -> None:
+    def check_kind(self, name: str, cohort: Cohort) -> None:
+        """Refuse a modality that is of another kind than when the encoder was fitted."""
         kind = type(cohort.modalities[name]).__name__
         if kind != self.kinds_[name]:
             raise InputError(
@@ -69,7 +72,7 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         for name, encoder in self.fitted_.items():
             stop = start + len(encoder.names_)
             if name in cohort.modalities:
-                self._check_kind(name, cohort)
+                self.check_kind(name, cohort)
                 _fill(out[:, start:stop], cohort, name, encoder)
             start = stop
         for place, name in enumerate(self.partial_, start):

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.base import Fusion
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
 from consilience.fusion.task import Y, check_folds, learner_type
+from consilience.fusion.with_learner import LearnerFusion
 
 
-class StackedFusion(Fusion):
+class StackedFusion(LearnerFusion):
     """Stacked generalisation (Wolpert 1992) with one expert a modality.
 
     The combiner learns from out-of-fold predictions on an additive scale (log odds,
@@ -30,7 +30,7 @@ class StackedFusion(Fusion):
     Parameters
     ----------
     learner, modalities, encoders
-        See `Fusion`.
+        See `LearnerFusion`.
     combiner : estimator, optional
         By default ridge-penalised logistic, linear or Cox regression on what the experts
         say, standardised.

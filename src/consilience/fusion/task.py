@@ -362,6 +362,10 @@ def task_of(y: Any, estimator: Any) -> tuple[Task, Y]:
             checked = task().check(given)
             return task().fit(checked), checked
     name = type(estimator).__name__
+    if hasattr(estimator, "for_outcome") and not hasattr(estimator, "learner"):
+        raise InputError(
+            f"{name} is set up for another kind of outcome; build it by {name}.for_outcome(kind)."
+        )
     if given.dtype.names is not None:
         raise InputError(
             f"{name} is a {kind}, but the outcome is survival: give a scikit-survival estimator."

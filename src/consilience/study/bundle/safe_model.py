@@ -40,7 +40,8 @@ def dump_model(model: Any, *, trust: Sequence[str] = ()) -> bytes:
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
-        data = _canonical(skops.io.dumps(model))
+        own = model.without_patients() if hasattr(model, "without_patients") else model
+        data = _canonical(skops.io.dumps(own))
         load_model(data, "the model", trust=trust)
     except UnsupportedTypeException as reason:
         raise InputError(f"the model cannot be saved: {reason}") from reason
