@@ -1,0 +1,190 @@
+"""Similarity network fusion: one network of patients from all modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from consilience.cohort.modality import FloatArray
+from consilience.errors import InputError
+from consilience.fusion.affinity import (
+    Settings,
+    diffuse,
+    distances,
+    layer,
+    mean_network,
+    row_mass,
+    symmetric_rows,
+    transition,
+)
+from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.embedding import Embedding
+from consilience.fusion.network_memory import remember, unseen_rows
+from consilience.fusion.spectral import cluster_counts, clusters, leading, walk
+
+
+class SimilarityNetworkFusion(Embedding):
+    r"""Similarity network fusion (Wang et al. 2014), with a place for patients not seen.
+
+    Each modality makes a network of the patients it measured: affinities by a Gaussian
+    whose width follows the neighbourhood, scaled so that a row gives 1/2 to itself and 1/2
+    to the others. Then each network is carried through its own local kernel from the mean
+    of the others, again and again, until they agree; the fused network is their mean. With
+    every patient in every modality this is SNFtool's ``SNF`` to the last digits.
+
+    The embedding is the diffusion map of the fused network: the slowest modes of its
+    random walk, each times its eigenvalue. An unseen patient is placed without touching
+    the network: his affinities to the training patients go through the same diffusion
+    with all else held fixed, and one step of the walk from him gives his coordinates
+    (Nystrom's extension).
+
+    Missing values: distances are over the features that both patients have, scaled up.
+    Missing modalities: a network has the patients its modality measured; a pair is
+    averaged over the networks that have both, in every step and at the end, where a pair
+    without a common modality is given the mean of what its two patients have with others.
+    In a modality that measured fewer patients than `neighbours`, all are neighbours.
+
+    Parameters
+    ----------
+    learner, modalities, encoders
+        See `Embedding`.
+    neighbours : int
+        How many patients a neighbourhood has (SNFtool's K; 10 to 30).
+    width : float
+        Of the Gaussian, relative to the neighbourhood (SNFtool's sigma, the paper's mu;
+        .3 to .8).
+    iterations : int
+        Of the diffusion (10 to 20).
+    n_components : int
+        Coordinates of the embedding.
+
+    Attributes
+    ----------
+    network_ : ndarray of shape (n_training, n_training)
+        The fused network, its rows as in `patients_`.
+    eigenvalues_ : ndarray of shape (n_components,)
+        Of the random walk: near 1 for a mode that parts the patients, near 0 for noise.
+    embedding_ : ndarray of shape (n_training, n_components)
+        The training patients' own coordinates in the network.
+
+    References
+    ----------
+    Wang, B. et al. (2014). Similarity network fusion for aggregating data types on a
+    genomic scale. Nature Methods 11, 333-337.
+
+    Coifman, R. and Lafon, S. (2006). Diffusion maps. Applied and Computational Harmonic
+    Analysis 21, 5-30.
+    """
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"neighbours": (10, 20)}
+
+    def __init__(
+        self,
+        learner: Any = None,
+        *,
+        modalities: Sequence[str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        neighbours: int = 20,
+        width: float = 0.5,
+        iterations: int = 20,
+        n_components: int = 5,
+    ) -> None:
+        super().__init__(learner, modalities=modalities, encoders=encoders)
+        self.neighbours = neighbours
+        self.width = width
+        self.iterations = iterations
+        self.n_components = n_components
+
+    def check_settings(self) -> None:
+        """Refuse numbers that are not whole or too small, and a width that is not positive."""
+        super().check_settings()
+        for name in ("neighbours", "iterations", "n_components"):
+            check_whole(name, getattr(self, name), 1)
+        if not 0 < self.width < np.inf:
+            raise InputError(f"width must be above 0 (.3 to .8 is usual), not {self.width!r}.")
+
+    def _settings(self) -> Settings:
+        return Settings(self.neighbours, self.width, self.iterations)
+
+    def _keeps_patients(self) -> bool:
+        return True
+
+    def _learn(self, blocks: dict[str, FloatArray]) -> None:
+        n = len(self.patients_)
+        self._check_size(n)
+        settings = self._settings()
+        layers = {}
+        for name in sorted(blocks):  # in one order, which would change the last digits
+            rows = np.flatnonzero(np.isfinite(blocks[name]).any(axis=1))
+            values = blocks[name][rows]
+            layers[name] = layer(distances(values, values), rows, settings)
+        networks = diffuse(list(layers.values()), n, self.iterations)
+        mean, self.typical_ = mean_network(networks, [each.rows for each in layers.values()], n)
+        self.mass_ = row_mass(mean)
+        self.network_ = transition(mean)
+        self.memory_ = remember(layers, networks, blocks)
+        self.eigenvalues_, self.modes_ = walk(self.network_, self.n_components)
+        self.embedding_ = self.modes_ * self.eigenvalues_
+
+    def _check_size(self, n: int) -> None:
+        if self.neighbours >= n:
+            raise InputError(
+                f"neighbours is {self.neighbours}, but there are {n} patients to learn from; "
+                f"give at most {n - 1}."
+            )
+        if self.n_components >= n:
+            raise InputError(
+                f"n_components is {self.n_components}, but a network of {n} patients has at "
+                f"most {n - 1}."
+            )
+
+    def _embed(self, blocks: dict[str, FloatArray]) -> FloatArray:
+        n = len(self.typical_)
+        mean, known = unseen_rows(self.memory_, blocks, n, self._settings())
+        own = mean.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+        row = symmetric_rows(np.where(known, mean, (own + self.typical_) / 2.0), self.mass_)
+        return np.asarray((row / row.sum(axis=1, keepdims=True)) @ self.modes_)
+
+    def cluster_counts(self, most: int = 5) -> dict[str, Any]:
+        """Return how many subtypes the network suggests, by eigengap and by rotation cost.
+
+        See `consilience.fusion.spectral.cluster_counts`; SNFtool's
+        ``estimateNumberOfClustersGivenGraph``.
+        """
+        check_whole("most", most, 2)
+        self._check_clusters("most", most + 1)
+        return cluster_counts(leading(self.network_, most + 1)[0], most)
+
+    def subtypes(self, n_clusters: int | None = None) -> pd.Series:
+        """Return the training patients' subtypes by spectral clustering of the network.
+
+        Parameters
+        ----------
+        n_clusters : int, optional
+            By default what the eigengap suggests, from 2 to 5.
+
+        Returns
+        -------
+        Series
+            "1", "2", ... by patient, the largest subtype first.
+        """
+        k = self.cluster_counts()["eigengap"] if n_clusters is None else n_clusters
+        check_whole("n_clusters", k, 2)
+        self._check_clusters("n_clusters", k)
+        found = clusters(leading(self.network_, k)[1])
+        return pd.Series(by_size(found), index=pd.Index(self.patients_), name="subtype")
+
+    def _check_clusters(self, name: str, k: int) -> None:
+        if k > len(self.network_):
+            raise InputError(f"{name} is {k}, more than the {len(self.network_)} patients.")
+
+
+def by_size(labels: Any) -> list[str]:
+    """Return clusters named "1", "2", ... from the largest to the smallest."""
+    values, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    order = np.lexsort((first, -counts))
+    names = {values[place]: str(rank + 1) for rank, place in enumerate(order)}
+    return [names[label] for label in labels]
