@@ -18,7 +18,7 @@ from consilience.fusion.mofapy2_training import Options, Trained, train
 
 CONVERGENCE = ("fast", "medium", "slow")
 STRONGEST = 10  # loadings of a modality shown for a factor
-NOTHING = 1e-4  # a share of variance below which a factor is not at work in a modality
+ACTIVE = 0.005  # the share of a modality's variance from which a factor is told of there
 
 
 class MOFA(Imputes, Embedding):
@@ -234,7 +234,11 @@ class MOFA(Imputes, Embedding):
                 f"factor {k + 1}",
                 tuple(loading for name in explained for loading in self._loadings(name, k)),
                 strength=float(np.mean([share[k] for share in explained.values()])),
-                notes=", ".join(f"{share[k]:.1%} of {name}" for name, share in explained.items()),
+                notes=", ".join(
+                    f"{share[k]:.1%} of {name}"
+                    for name, share in explained.items()
+                    if share[k] >= ACTIVE
+                ),
             )
             for k in range(len(self.factor_variances_))
         ]
@@ -248,7 +252,7 @@ class MOFA(Imputes, Embedding):
 
     def _loadings(self, name: str, factor: int) -> list[Loading]:
         weights, features = self.weights_[name][:, factor], self.blocks_.features[name]
-        if self.variance_explained_[name][factor] < NOTHING:
+        if self.variance_explained_[name][factor] < ACTIVE:
             return []
         strongest = np.argsort(-np.abs(weights), kind="stable")[:STRONGEST]
         return [Loading(name, features[j], float(weights[j])) for j in strongest if weights[j]]
