@@ -54,11 +54,15 @@ class Block:
 
     def variate(self, loading: FloatArray) -> FloatArray:
         """Return the score of each row, (n,); 0 for a row with nothing observed."""
-        score = self.values @ loading
+        kept = np.flatnonzero(loading)
+        few = 4 * len(kept) < len(loading)  # then gathering columns costs less than reading all
+        values, loading = (self.values[:, kept], loading[kept]) if few else (self.values, loading)
+        score = values @ loading
         if self.observed is None:
             return score
         total = loading @ loading
-        share = self.observed @ loading**2 / (total if total > 0 else 1.0)
+        observed = self.observed[:, kept] if few else self.observed
+        share = observed @ loading**2 / (total if total > 0 else 1.0)
         return np.asarray(score / np.maximum(share, LEAST_SHARE))
 
     def regression(self, variate: FloatArray) -> FloatArray:
@@ -201,16 +205,15 @@ class Remainder:
         kept = (*keep, self.outcome.values.shape[1])
         loadings = list(self.start)
         variates = np.stack([b.variate(a) for b, a in zip(everything, loadings, strict=True)])
-        for step in range(1, settings.max_iter + 1):
-            moved = 0.0
+        moved, steps = np.inf, 0
+        while moved >= settings.tol and steps < settings.max_iter:
+            moved, steps = 0.0, steps + 1
             for place, block in enumerate(everything):
                 inner = _inner(variates, place, settings) @ variates
                 loading = unit(soft_keep(inner @ block.values, kept[place]))
                 moved = max(moved, float(((loading - loadings[place]) ** 2).sum()))
                 loadings[place], variates[place] = loading, block.variate(loading)
-            if moved < settings.tol:
-                break
-        return self._finished(loadings, variates, step, moved < settings.tol)
+        return self._finished(loadings, variates, steps, moved < settings.tol)
 
     def _finished(
         self, loadings: list[FloatArray], variates: FloatArray, steps: int, settled: bool
