@@ -16,7 +16,8 @@ from consilience.metrics import Metric, holm, metrics_for, nadeau_bengio
 from consilience.metrics.comparison import two_sided
 from consilience.metrics.intervals import percentile_interval, resample_blocks
 from consilience.study.evaluation import Evaluation
-from consilience.study.finding import CandidateFinding, Difference, Estimate, Role, finite
+from consilience.study.finding import CandidateFinding, Difference, Estimate, Role
+from consilience.study.part import finite
 from consilience.study.parts import Parts, parts_of
 from consilience.study.protocol import Fold, Protocol
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from consilience.errors import InputError
 from consilience.metrics import Interval
+from consilience.study.discovered import DiscoveryFound
+from consilience.study.part import Part, finite
 
 SCHEMA_VERSION = 1
 
 Role: TypeAlias = Literal["single", "fused", "leave one out"]
 Answer: TypeAlias = Literal["together more", "no gain shown", "together less", "cannot tell"]
-
-
-def finite(value: float) -> float | None:
-    """Return a number, or None where it is not finite."""
-    return float(value) if math.isfinite(value) else None
-
-
-class Part(BaseModel):
-    """A frozen part of a finding; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
 class Estimate(Part):
@@ -123,7 +113,8 @@ class CandidateFinding(Part):
     informed: int = Field(description="patients for whom it says more than the prior")
     among_informed: Estimate | None = Field(None, description="the metric on those alone")
     failed: str | None = Field(None, description="why it has no estimate")
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field({}, description="what was chosen, by fold")
+    method: str = Field("", description="the class that brings the modalities together")
 
 
 class Contribution(Part):
@@ -140,7 +131,7 @@ class CheckFinding(Part):
     name: str
     status: Literal["passed", "warning", "failed", "not run"]
     sentence: str
-    details: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = Field([], description="what was looked at")
 
 
 class SubgroupFinding(Part):
@@ -217,6 +208,9 @@ class Finding(Part):
     checks: list[CheckFinding]
     subgroups: list[SubgroupFinding]
     importance: list[Importance]
+    discoveries: list[DiscoveryFound] = Field(
+        [], description="what the fused candidates found, each fitted on all patients"
+    )
     bundle: str = Field("", description="the candidate fitted again on all, in `bundle/`")
     methods: str
     checklist: list[ChecklistItem]

@@ -14,8 +14,9 @@ from consilience.cohort import Target
 from consilience.metrics import Metric, holm, metric_named
 from consilience.study.comparison import Comparison
 from consilience.study.evaluation import Evaluation, scores_of
-from consilience.study.finding import Contribution, Difference, Estimate, Importance, finite
+from consilience.study.finding import Contribution, Difference, Estimate, Importance
 from consilience.study.jobs import Job, PermutedJob
+from consilience.study.part import finite
 from consilience.study.protocol import Fold
 from consilience.study.store import Store
 from consilience.trust import Importance as FoldImportance

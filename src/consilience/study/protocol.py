@@ -85,6 +85,8 @@ class Protocol:
         Whether to fit the candidate the verdict is about without each modality in turn.
     importance : bool
         Whether to look into which modality and which features matter.
+    discoveries : bool
+        Whether to fit the fused candidates on all patients to show what they find.
     """
 
     folds: int = 5
@@ -101,6 +103,7 @@ class Protocol:
     permutations: int = 10
     leave_one_out: bool = True
     importance: bool = True
+    discoveries: bool = True
 
     def __post_init__(self) -> None:
         for key, (least, most) in _BOUNDS.items():

@@ -126,6 +126,7 @@ class ProtocolSettings(_Section):
     permutations: int = Protocol.permutations
     leave_one_out: bool = Protocol.leave_one_out
     importance: bool = Protocol.importance
+    discoveries: bool = Protocol.discoveries
 
     def protocol(self) -> Protocol:
         values = self.model_dump()

@@ -19,6 +19,7 @@ from consilience.metrics import metrics_for
 from consilience.study.candidates import Candidate, all_candidates, without_one
 from consilience.study.checks import run_checks
 from consilience.study.comparison import Comparison, best_of
+from consilience.study.discovering import discovery_findings, discovery_jobs
 from consilience.study.engine import Engine, check_engine, run_jobs
 from consilience.study.evaluation import Evaluation, evaluate, score_rows, time_grid
 from consilience.study.evidence import Evidence
@@ -223,8 +224,10 @@ class Study:
             )
             for fold in (self._first_folds() if self.protocol.importance else [])
         ]
+        wanted = evaluations if self.protocol.discoveries else []
+        discovering = discovery_jobs(wanted, self.target, self.protocol.seed)
         scoring = [job for members in variants.values() for job in members]
-        setting.run([*scoring, *permuted, *important], "looking into it")
+        setting.run([*scoring, *permuted, *important, *discovering], "looking into it")
         return Run(
             study=self,
             comparison=comparison,
@@ -235,6 +238,7 @@ class Study:
                 evaluate(members, self.target, setting.store) for members in variants.values()
             ],
             importance=[setting.store.read(job.key) for job in important],
+            discoveries=discovery_findings(discovering, setting.store),
             checks=run_checks(self, comparison, setting.store, permuted),
         )
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from consilience.errors import InputError, listing, suggestion
 from consilience.study.comparison import Comparison
 from consilience.study.evaluation import Evaluation
-from consilience.study.finding import Difference, Estimate, SubgroupFinding, finite
+from consilience.study.finding import Difference, Estimate, SubgroupFinding
+from consilience.study.part import finite
 from consilience.trust import Calibration, Subgroup, subgroup_table
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from consilience.study.bundle import Bundle
 from consilience.study.candidates import seeded
 from consilience.study.comparison import Comparison, best_of
+from consilience.study.discovered import DiscoveryFound
 from consilience.study.draft import usual_groups
 from consilience.study.evaluation import Evaluation
 from consilience.study.evidence import Evidence
@@ -40,6 +41,7 @@ class Run:
     best_single: Evaluation | None
     variants: Sequence[Evaluation]
     importance: Sequence[tuple[pd.DataFrame, dict[str, Any]]]
+    discoveries: Sequence[DiscoveryFound]
     checks: Sequence[CheckFinding]
 
 
@@ -78,6 +80,7 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
         checks=list(run.checks),
         subgroups=groups,
         importance=importance_findings(run.importance, study.folds, study.protocol.level),
+        discoveries=list(run.discoveries),
         bundle=chosen_model(run).candidate.name,
         methods="",
         checklist=[],

@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from consilience.cohort import Cohort
-from consilience.study.finding import CandidateFinding, Finding, Part
+from consilience.study.finding import CandidateFinding, Finding
+from consilience.study.part import Part
 from consilience.study.versions import versions
 
 FORMAT = 1

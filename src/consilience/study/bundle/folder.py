@@ -15,7 +15,7 @@ from pydantic import ConfigDict, ValidationError
 
 from consilience.errors import InputError, listing
 from consilience.study.bundle.documents import FORMAT, Manifest
-from consilience.study.finding import Part
+from consilience.study.part import Part
 
 MANIFEST = "manifest.json"
 MODEL, SCHEMA, CALIBRATION = "model.skops", "schema.json", "calibration.json"

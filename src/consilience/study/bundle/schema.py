@@ -10,7 +10,7 @@ import numpy as np
 
 from consilience.cohort import Bag, Cohort, Images, Modality, Table
 from consilience.cohort.modality import FloatArray
-from consilience.study.finding import Part
+from consilience.study.part import Part
 
 COLUMNS_AT_ONCE = 512
 

@@ -18,7 +18,7 @@ from consilience.study.finding import (
     Finding,
     Verdict,
 )
-from consilience.study.report import by_outcome, comparisons, upset
+from consilience.study.report import by_outcome, comparisons, discoveries, upset
 from consilience.study.report.canvas import Chart
 from consilience.study.report.comparisons import NAMES
 from consilience.study.report.series import MOST_CLASSES
@@ -256,6 +256,13 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
                 comparisons.importance(finding, features=True),
             ),
             lead=who,
+        ),
+        Section(
+            "found",
+            "What the methods found",
+            discoveries.discoveries(finding),
+            lead=discoveries.LEAD,
+            notes=[Note(text, "warning") for text in discoveries.failures(finding)],
         ),
     ]
 

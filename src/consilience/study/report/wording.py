@@ -68,6 +68,12 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_clause(value: float) -> str:
+    """Return 'p = 0.012' or 'p < 0.001'."""
+    told = p_value(value)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
 def percent(share: float) -> str:
     """Return a share as a whole percentage."""
     return f"{100 * share:.0f}%"
