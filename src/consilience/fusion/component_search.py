@@ -1,9 +1,7 @@
 """How many components, and how many features of each block: chosen on inner folds.
 
 One component after the other, as mixOmics tunes them: each gets the number of features
-under which the patients left out are told best, given the components before it. Where less
-does as well, as far as those patients can tell, less is taken: fewer features, fewer
-components.
+under which the patients left out are told best, given the components before it.
 """
 
 from __future__ import annotations
@@ -177,6 +175,8 @@ class Search:
         What to try, a component: as many components as there are entries.
     fixed : bool
         Whether to take that number of components, or the best up to it.
+    sparing : bool
+        Whether to take less where it does as well, within a standard error.
     """
 
     task: Task
@@ -184,6 +184,7 @@ class Search:
     settings: Settings
     levels: tuple[tuple[Keep, ...], ...]
     fixed: bool
+    sparing: bool
 
     def run(self, blocks: Sequence[FloatArray], y: Y, codes: Y, folds: Any) -> Found:
         """Search.
@@ -210,9 +211,9 @@ class Search:
                 evidence = self._evidence(longer, codes)
                 tried.append((keep, self._loss(evidence, y, codes), evidence, longer))
                 losses.append((place + 1, keep, float(tried[-1][1].mean())))
-            keep, loss, evidence, trials = tried[_least([one[1] for one in tried])]
+            keep, loss, evidence, trials = tried[self._pick([one[1] for one in tried])]
             chosen.append((keep, loss, evidence))
-        last = len(chosen) - 1 if self.fixed else _least([one[1] for one in chosen])
+        last = len(chosen) - 1 if self.fixed else self._pick([one[1] for one in chosen])
         return Found(tuple(one[0] for one in chosen[: last + 1]), chosen[last][2], losses)
 
     def _evidence(self, trials: Sequence[Trial], codes: Y) -> FloatArray:
@@ -225,16 +226,17 @@ class Search:
         total = evidence.sum(axis=0)
         return self.task.loss(y, self.of.values(self.of.strength(total, codes) * total))
 
+    def _pick(self, losses: Sequence[FloatArray]) -> int:
+        """Return the place of the least loss, or of the first as good within a standard error.
 
-def _least(losses: Sequence[FloatArray]) -> int:
-    """Return the first whose losses exceed the best's by no more than a standard error.
-
-    The error is that of the mean difference, patient by patient.
-    """
-    best = losses[int(np.argmin([own.mean() for own in losses]))]
-    excess = [own - best for own in losses]
-    errors = [own.std(ddof=1) / np.sqrt(len(own)) for own in excess]
-    return next(i for i, own in enumerate(excess) if own.mean() <= errors[i])
+        The error is that of the mean difference from the least, patient by patient.
+        """
+        least = int(np.argmin([own.mean() for own in losses]))
+        if not self.sparing:
+            return least
+        excess = [own - losses[least] for own in losses]
+        errors = [own.std(ddof=1) / np.sqrt(len(own)) for own in excess]
+        return next(i for i, own in enumerate(excess) if own.mean() <= errors[i])
 
 
 def standardised(train: FloatArray, other: FloatArray) -> tuple[FloatArray, FloatArray]:

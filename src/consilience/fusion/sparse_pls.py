@@ -31,6 +31,7 @@ from consilience.fusion.task import Y, check_folds
 
 MOST_COMPONENTS = 3  # tried where the user gives no number
 LEVELS = (5, 10, 25, 100)  # features a modality tried where the user gives no number; and all
+CHOICES = ("min", "1se")
 MOST_SHOWN = 10  # loadings a modality in a report
 
 KeepOption = int | Sequence[int] | Mapping[str, int | Sequence[int]]
@@ -46,6 +47,7 @@ class BlockSparse(BlockFusion):
         keep: KeepOption | None = None,
         design: float | Mapping[str, Mapping[str, float]] = 0.1,
         scheme: Literal["horst", "centroid"] = "horst",
+        choose: Literal["min", "1se"] = "min",
         folds: int = 5,
         tol: float = 1e-8,
         max_iter: int = 200,
@@ -58,6 +60,7 @@ class BlockSparse(BlockFusion):
         self.keep = keep
         self.design = design
         self.scheme = scheme
+        self.choose = choose
         self.folds = folds
         self.tol = tol
         self.max_iter = max_iter
@@ -85,6 +88,8 @@ class BlockSparse(BlockFusion):
         design_matrix(self.design if isinstance(self.design, numbers.Real) else 0.0, ["a", "b"])
         if self.scheme not in SCHEMES:
             raise InputError(f"scheme must be one of {listing(SCHEMES)}, not {self.scheme!r}.")
+        if self.choose not in CHOICES:
+            raise InputError(f"choose must be one of {listing(CHOICES)}, not {self.choose!r}.")
         if not self.tol > 0:
             raise InputError(f"tol must be above 0, not {self.tol!r}.")
         check_whole("max_iter", self.max_iter, 1)
@@ -110,7 +115,7 @@ class BlockSparse(BlockFusion):
         of, codes = self._evidence(), self._codes(y)
         levels, fixed = self._levels(blocks)
         folds = self.task_.folds(y, self.folds, self.random_state)
-        search = Search(self.task_, of, settings, levels, fixed)
+        search = Search(self.task_, of, settings, levels, fixed, self.choose == "1se")
         found = search.run(list(blocks.values()), y, codes, folds)
         had = np.stack([_has(matrix) for matrix in blocks.values()])
         self.pool_ = Pool().fit(found.evidence, had, codes, of)
@@ -236,6 +241,9 @@ class BlockSparsePLS(BlockSparse):
         number, or one a pair by name. Small values serve prediction, large ones agreement.
     scheme : {"horst", "centroid"}
         Whether covariances are added up as they are, or by size whatever their sign.
+    choose : {"min", "1se"}
+        Of what is tried, what has the least loss on inner folds, or the sparsest that comes
+        within a standard error of it: fewer features and components.
     folds : int
         Inner folds, on which settings are chosen and the evidence is calibrated.
     tol : float

@@ -29,9 +29,11 @@ class BlockSparsePLSDA(BlockSparse):
 
     Parameters
     ----------
-    n_components, keep, design, scheme, folds, tol, max_iter, random_state, modalities, encoders
+    n_components, keep, design, scheme, choose, folds, tol, max_iter, random_state
         See `BlockSparsePLS`. At most as many components are tried as there are classes
         less one, or 3 if that is more.
+    modalities, encoders
+        See `Fusion`.
 
     Attributes
     ----------
