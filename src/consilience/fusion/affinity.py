@@ -80,14 +80,16 @@ def reach(apart: FloatArray, neighbours: int, *, skip: int) -> FloatArray:
     Parameters
     ----------
     apart : ndarray of shape (n, n_others)
-        Distances.
+        Distances; an infinite one is left out.
     neighbours : int
         How many.
     skip : int
         How many of the nearest to leave out: 1 where a row's patient is a column too.
     """
     nearest = np.sort(apart, axis=1)[:, skip : skip + neighbours]
-    return np.asarray(nearest.mean(axis=1) + _EPS)
+    finite = np.isfinite(nearest)
+    near = np.where(finite, nearest, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
+    return np.asarray(near + _EPS)
 
 
 def affinity(apart: FloatArray, rows: FloatArray, columns: FloatArray, width: float) -> FloatArray:
@@ -248,18 +250,23 @@ def on_scale(network: FloatArray, n: int) -> FloatArray:
     """Return a network's entries as they would be if it had n patients."""
     if len(network) == n:
         return network
-    scaled = network * ((len(network) - 1) / (n - 1))
-    np.fill_diagonal(scaled, np.diagonal(network))
-    return scaled
+    return _off_diagonal_times(network, (len(network) - 1) / (n - 1))
 
 
 def others_mean(own: FloatArray, rows: Rows, total: FloatArray, count: FloatArray) -> FloatArray:
-    """Return the mean of the other networks, on the rows of one of them."""
-    n = len(total)
+    """Return the mean of the other networks, on the rows and the scale of one of them."""
+    n, size = len(total), len(own)
     place = _place(rows, n)
     mine = on_scale(own, n)
     others = count[place] - 1.0
-    return np.where(others > 0, (total[place] - mine) / np.maximum(others, 1.0), mine)
+    mean = np.where(others > 0, (total[place] - mine) / np.maximum(others, 1.0), mine)
+    return mean if size == n else _off_diagonal_times(mean, (n - 1) / max(size - 1, 1))
+
+
+def _off_diagonal_times(network: FloatArray, factor: float) -> FloatArray:
+    scaled = network * factor
+    np.fill_diagonal(scaled, np.diagonal(network))
+    return np.asarray(scaled)
 
 
 def carry(kernel: csr_array, network: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from consilience.fusion.affinity import (
     row_mass,
     symmetric_rows,
 )
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 class ModalityMemory(BaseEstimator):  # type: ignore[misc]
@@ -68,11 +71,15 @@ class ModalityMemory(BaseEstimator):  # type: ignore[misc]
         """The local kernel."""
         return sparse_rows(self.near, self.nearness, len(self.rows))
 
-    def affinities(self, values: FloatArray, settings: Settings) -> FloatArray:
-        """Return the rows of unseen patients in the modality's network, before diffusion."""
-        apart = distances(values, self.values)
+    def affinities(self, values: FloatArray, same: Mask, settings: Settings) -> FloatArray:
+        """Return the rows of patients in the modality's network, before diffusion.
+
+        Those who are the `same` as one of its own have no affinity to themselves.
+        """
+        apart = np.where(same, np.inf, distances(values, self.values))
         own = reach(apart, settings.neighbours, skip=0)
-        weights = affinity(apart, own, self.reach, settings.width)
+        apart = np.where(same, 0.0, apart)
+        weights = np.where(same, 0.0, affinity(apart, own, self.reach, settings.width))
         return symmetric_rows(weights, self.mass)
 
     def local(self, network: FloatArray, neighbours: int) -> tuple[FloatArray, csr_array]:
@@ -128,7 +135,7 @@ def sparse_rows(columns: Rows, values: FloatArray, width: int) -> csr_array:
 def unseen_rows(
     memory: Mapping[str, ModalityMemory],
     blocks: Mapping[str, FloatArray],
-    n: int,
+    same: Mask,
     settings: Settings,
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return what the modalities say of unseen patients, after diffusion.
@@ -141,8 +148,8 @@ def unseen_rows(
     memory : mapping of str to ModalityMemory
     blocks : mapping of str to ndarray of shape (n_unseen, n_columns)
         A whole row of NaN where the modality did not measure the patient.
-    n : int
-        Number of training patients.
+    same : ndarray of bool of shape (n_unseen, n)
+        Which training patient each of them is, if he is one.
     settings : Settings
 
     Returns
@@ -152,12 +159,13 @@ def unseen_rows(
     known : ndarray of bool of shape (n_unseen, n)
         Which of them have a modality in common; `mean` is 0 elsewhere.
     """
-    unseen = len(next(iter(blocks.values())))
+    unseen, n = same.shape
     parts = []
     for name, each in memory.items():
         who = np.flatnonzero(np.isfinite(blocks[name]).any(axis=1))
         if len(who):
-            parts.append(_Unseen(each, who, blocks[name][who], settings))
+            own = same[np.ix_(who, each.rows)]
+            parts.append(_Unseen(each, who, own, blocks[name][who], settings))
     for _ in range(settings.iterations):
         total, count = _pooled(parts, unseen, n)
         for part in parts:
@@ -170,10 +178,10 @@ class _Unseen:
     """Unseen patients in the network of one modality."""
 
     def __init__(
-        self, memory: ModalityMemory, who: Rows, values: FloatArray, settings: Settings
+        self, memory: ModalityMemory, who: Rows, same: Mask, values: FloatArray, settings: Settings
     ) -> None:
-        self.memory, self.who = memory, who
-        self.network = memory.affinities(values, settings)
+        self.memory, self.who, self.same = memory, who, same
+        self.network = memory.affinities(values, same, settings)
         self.self_share, near = memory.local(self.network, settings.neighbours)
         self.by_others = np.asarray(near @ memory.carried)
         self.kernel = memory.kernel
@@ -188,8 +196,10 @@ class _Unseen:
         place, mine = self.place(), self.on_scale(total.shape[1])
         others = count[place] - 1.0
         mean = np.where(others > 0, (total[place] - mine) / np.maximum(others, 1.0), mine)
+        mean *= total.shape[1] / len(self.memory.rows)
         by_self = np.ascontiguousarray((self.kernel @ np.ascontiguousarray(mean.T)).T)
         flow = self.by_others + self.self_share[:, None] * by_self
+        flow[self.same] = 0.0
         self.network = symmetric_rows(flow, self.memory.flow)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from consilience.cohort.modality import FloatArray
@@ -39,7 +41,9 @@ class SimilarityNetworkFusion(Embedding):
     random walk, each times its eigenvalue. An unseen patient is placed without touching
     the network: his affinities to the training patients go through the same diffusion
     with all else held fixed, and one step of the walk from him gives his coordinates
-    (Nystrom's extension).
+    (Nystrom's extension). So is a training patient who is asked again: without his own
+    rows, as if he had not been there, so that a learner sees training patients where
+    unseen ones like them will be. His coordinates in the network are in `embedding_`.
 
     Missing values: distances are over the features that both patients have, scaled up.
     Missing modalities: a network has the patients its modality measured; a pair is
@@ -125,6 +129,7 @@ class SimilarityNetworkFusion(Embedding):
         mean, self.typical_ = mean_network(networks, [each.rows for each in layers.values()], n)
         self.mass_ = row_mass(mean)
         self.network_ = transition(mean)
+        self.marks_ = _marks(blocks)
         self.memory_ = remember(layers, networks, blocks)
         self.eigenvalues_, self.modes_ = walk(self.network_, self.n_components)
         self.embedding_ = self.modes_ * self.eigenvalues_
@@ -142,11 +147,23 @@ class SimilarityNetworkFusion(Embedding):
             )
 
     def _embed(self, blocks: dict[str, FloatArray]) -> FloatArray:
-        n = len(self.typical_)
-        mean, known = unseen_rows(self.memory_, blocks, n, self._settings())
-        own = mean.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
-        row = symmetric_rows(np.where(known, mean, (own + self.typical_) / 2.0), self.mass_)
+        same = self._same(blocks)
+        mean, known = unseen_rows(self.memory_, blocks, same, self._settings())
+        others = np.maximum((known & ~same).sum(axis=1, keepdims=True), 1)
+        typical = mean.sum(axis=1, keepdims=True) / others
+        mean = np.where(known, mean, (typical + self.typical_) / 2.0)
+        row = symmetric_rows(np.where(same, 0.0, mean), self.mass_)
         return np.asarray((row / row.sum(axis=1, keepdims=True)) @ self.modes_)
+
+    def _same(self, blocks: dict[str, FloatArray]) -> npt.NDArray[np.bool_]:
+        """Return which training patient each is, if any: the one of the same measurements.
+
+        He is placed as if he had not been there. By his own rows a learner would come to
+        expect coordinates further out than those of patients it has not seen.
+        """
+        first = {mark: place for place, mark in reversed(list(enumerate(self.marks_)))}
+        places = [first.get(mark, -1) for mark in _marks(blocks)]
+        return np.equal(np.asarray(places)[:, None], np.arange(len(self.marks_)))
 
     def cluster_counts(self, most: int = 5) -> dict[str, Any]:
         """Return how many subtypes the network suggests, by eigengap and by rotation cost.
@@ -188,3 +205,9 @@ def by_size(labels: Any) -> list[str]:
     order = np.lexsort((first, -counts))
     names = {values[place]: str(rank + 1) for rank, place in enumerate(order)}
     return [names[label] for label in labels]
+
+
+def _marks(blocks: dict[str, FloatArray]) -> list[str]:
+    """Return a mark of each patient's measurements, the same where they are the same."""
+    whole = np.hstack([blocks[name] for name in sorted(blocks)])
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in whole]
