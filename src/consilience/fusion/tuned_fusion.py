@@ -110,7 +110,10 @@ class TunedFusion(Fusion):
             if not len(values):
                 raise InputError(f"grid: the list of values of {name!r} is empty.")
         for settings in ParameterGrid(dict(self.grid)):
-            self._set_up(settings).check_settings()
+            try:
+                self._set_up(settings).check_settings()
+            except InputError as reason:
+                raise InputError(f"grid: {_said(settings)}: {reason}") from reason
 
     def _asked(self) -> Sequence[str] | None:
         return self.modalities if self.modalities is not None else self.method._asked()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from sklearn.base import BaseEstimator, clone
 from consilience.cohort import Cohort, Outcome
 from consilience.errors import InputError, listing
 from consilience.fusion import EarlyFusion, LateFusion, SingleModality, StackedFusion
+from consilience.fusion.base import Fusion
+from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.study.finding import Role
 from consilience.study.learners import ridge
 from consilience.study.protocol import Protocol
@@ -39,8 +42,19 @@ class Candidate:
     @property
     def modalities(self) -> list[str]:
         """The modalities it is restricted to, empty if it uses all."""
-        alone = getattr(self.estimator, "modality", None)
-        return list(getattr(self.estimator, "modalities", None) or ([alone] if alone else ()))
+        return _restricted_to(self.estimator)
+
+    @property
+    def method(self) -> Any:
+        """The estimator, or the one that is tuned in it."""
+        tuned = isinstance(self.estimator, TunedFusion)
+        return self.estimator.method if tuned else self.estimator
+
+
+def _restricted_to(estimator: Any) -> list[str]:
+    alone = getattr(estimator, "modality", None)
+    used = list(getattr(estimator, "modalities", None) or ([alone] if alone else ()))
+    return used or (_restricted_to(estimator.method) if isinstance(estimator, TunedFusion) else [])
 
 
 def default_learner(outcome: Outcome, protocol: Protocol) -> BaseEstimator:
@@ -120,16 +134,46 @@ def _keep_apart(found: Sequence[Candidate], names: Sequence[str], modalities: li
 
 
 def without_one(candidate: Candidate, modalities: Sequence[str]) -> list[Candidate]:
-    """Return the candidate without each modality in turn, for "what does it add"."""
-    if "modalities" not in candidate.estimator.get_params(deep=False):
+    """Return the candidate without each modality in turn, for "what does it add".
+
+    What an option says of the modality left out goes with it.
+    """
+    if "modalities" not in candidate.method.get_params(deep=False):
         return []  # it cannot be told to leave one out
     used = candidate.modalities or list(modalities)
     variants = []
     for left in used if len(used) > 1 else []:
         rest = [name for name in used if name != left]
-        estimator = clone(candidate.estimator).set_params(modalities=rest)
+        estimator = _without(candidate.estimator, left).set_params(modalities=rest)
         variants.append(Candidate(f"{candidate.name} without {left}", estimator, "leave one out"))
     return variants
+
+
+def _without(estimator: Any, left: str) -> Any:
+    """Return a clone in which no option speaks of a modality any more."""
+    own, usual = clone(estimator), inspect.signature(type(estimator)).parameters
+    changed: dict[str, Any] = {}
+    for name, value in own.get_params(deep=False).items():
+        if isinstance(value, Fusion):
+            changed[name] = _without(value, left)
+        elif isinstance(value, Mapping):
+            spared = _spared(value, left)
+            changed[name] = spared if spared or not value else usual[name].default
+    if isinstance(own, TunedFusion):
+        tried = {name: [_spared(one, left) for one in values] for name, values in own.grid.items()}
+        changed["grid"] = tried
+    return own.set_params(**changed)
+
+
+def _spared(value: Any, left: str) -> Any:
+    """Return a value without what it says of a modality, by itself or paired with another."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: _spared(inner, left)
+        for key, inner in value.items()
+        if key != left and not (isinstance(key, tuple) and left in key)
+    }
 
 
 def seeded(estimator: Any, seed: int) -> Any:

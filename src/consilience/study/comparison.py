@@ -145,6 +145,7 @@ class Comparison:
             among_informed=self._among_informed(evaluation) if known else None,
             failed=evaluation.failed,
             settings=evaluation.settings,
+            method=type(candidate.method).__name__,
         )
 
     def _others(self, evaluation: Evaluation) -> dict[str, Estimate]:

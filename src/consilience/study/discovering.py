@@ -15,7 +15,6 @@ from pydantic import TypeAdapter
 from consilience.cohort import Target
 from consilience.fusion.base import Fusion
 from consilience.fusion.discovery import Components, Discovery, Groups, Path, Weights
-from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.study.candidates import Candidate
 from consilience.study.discovered import (
     ComponentFound,
@@ -66,9 +65,7 @@ def discovery_jobs(
 
 def discovers(candidate: Candidate) -> bool:
     """Return whether a candidate's method says what it found."""
-    estimator = candidate.estimator
-    method = estimator.method if isinstance(estimator, TunedFusion) else estimator
-    own = getattr(type(method), "discoveries", Fusion.discoveries)
+    own = getattr(type(candidate.method), "discoveries", Fusion.discoveries)
     return candidate.role == "fused" and own is not Fusion.discoveries
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 import traceback
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Target
 from consilience.errors import InputError
+from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.metrics import Scores, SurvivalCurves
 from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
@@ -108,20 +111,32 @@ class PermutedJob(Job):
 
 
 def chosen_settings(model: Any) -> dict[str, Any]:
-    """Return the settings that tuned learners chose, by modality (or "all")."""
-    experts = getattr(model, "experts_", None) or {"all": getattr(model, "expert_", None)}
+    """Return the settings that were chosen: learners' by modality (or "all"), the method's own."""
+    if isinstance(model, TunedFusion):
+        own = {name: _plain(value) for name, value in model.best_params_.items()}
+        return {"method": own, **chosen_settings(model.best_)}
+    alone = {"all": getattr(model, "expert_", model)}  # an embedding holds its learner itself
+    experts = getattr(model, "experts_", None) or alone
     chosen = {}
     for name, expert in experts.items():
         best = getattr(getattr(expert, "learner_", None), "best_params_", None)
         if best is not None:
             chosen[name] = {key: _plain(value) for key, value in best.items()}
-    if hasattr(model, "weights_"):
-        chosen["weights"] = {name: float(value) for name, value in model.weights_.items()}
+    weights = getattr(model, "weights_", {})
+    if weights and all(isinstance(value, numbers.Real) for value in weights.values()):
+        chosen["weights"] = {name: float(value) for name, value in weights.items()}
     return chosen
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    """Return a setting as JSON can hold it, in words where it is an object."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float) else repr(value)
 
 
 def _one_line(reason: Exception) -> str:

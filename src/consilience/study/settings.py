@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from consilience import fusion
 from consilience.cohort import (
     Binary,
     Cohort,
@@ -21,9 +20,8 @@ from consilience.cohort import (
     open_cohort,
 )
 from consilience.errors import InputError, listing, suggestion
-from consilience.study import learners
 from consilience.study.candidates import Candidate
-from consilience.study.learners import Recipe
+from consilience.study.declaring import declared
 from consilience.study.protocol import Protocol
 from consilience.study.study import Study
 
@@ -135,13 +133,14 @@ class ProtocolSettings(_Section):
 
 
 class CandidateSettings(_Section):
-    """A fusion method, the learner in it, and what to tune."""
+    """A fusion method, the learner in it, and what each of them tries on inner folds."""
 
     name: str = Field(min_length=1)
     method: str
-    learner: str = "ridge"
+    learner: str | None = None
     options: dict[str, Any] = {}
-    tune: dict[str, list[Any]] | None = None
+    tune: dict[str, list[Any]] | None = None  # the learner's settings
+    grid: dict[str, list[Any]] | None = None  # the method's own
 
 
 class StudySettings(_Section):
@@ -276,32 +275,7 @@ def _with_sources(cohort: Cohort, sources: SourceSettings, path: Path) -> Cohort
 def _candidate(
     settings: CandidateSettings, outcome: Outcome, protocol: Protocol, path: Path
 ) -> Candidate:
-    where = f"{path}: candidate {settings.name!r}"
-    method = _exported(fusion, settings.method, f"{where}: method")
-    recipe: Recipe = _exported(learners, settings.learner, f"{where}: learner")(outcome.kind)
     try:
-        learner = recipe.tuned(folds=protocol.inner_folds, seed=protocol.seed, grid=settings.tune)
+        return declared(settings, outcome.kind, protocol)
     except InputError as reason:
-        raise InputError(f"{where}: {reason}") from reason
-    allowed = [key for key in method._get_param_names() if key not in ("learner", "encoders")]
-    for key in settings.options:
-        if key not in allowed:
-            raise InputError(
-                f"{where}: options: {settings.method} has no option {key!r}; it has "
-                f"{listing(allowed, most=20)}.{suggestion(key, allowed)}"
-            )
-    model = method(learner, **settings.options)
-    try:
-        model.check_settings()
-    except InputError as reason:
-        raise InputError(f"{where}: options: {reason}") from reason
-    return Candidate(settings.name, model)
-
-
-def _exported(package: Any, name: str, where: str) -> Any:
-    if name not in package.__all__:
-        raise InputError(
-            f"{where}: {name!r} is none of {listing(package.__all__, most=30)}."
-            f"{suggestion(name, package.__all__)}"
-        )
-    return getattr(package, name)
+        raise InputError(f"{path}: candidate {settings.name!r}: {reason}") from reason

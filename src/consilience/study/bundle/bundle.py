@@ -12,6 +12,7 @@ import numpy as np
 
 from consilience.cohort import Cohort, Outcome
 from consilience.errors import InputError
+from consilience.fusion.base import Fusion
 from consilience.metrics.scores import Scores
 from consilience.records import Prediction
 from consilience.study.bundle import folder as files
@@ -107,8 +108,10 @@ class Bundle:
         InputError
             If the model holds a type that would not be loaded again.
         """
-        data = dump_model(model, trust=trust)
         name = candidate or type(model).__name__
+        if isinstance(model, Fusion):
+            model = model.without_patients()
+        data = dump_model(model, trust=trust)
         provenance = BundleProvenance.of(cohort, finding)
         manifest = Manifest(
             name=outcome.name if finding is None else finding.title,

@@ -24,19 +24,14 @@ def weight_charts(found: WeightsFound) -> list[Chart]:
     known = {name: weight for name, weight in found.weights.items() if weight is not None}
     if not known:
         return []
-    share = sum(known.values())
-    meaning = (
-        "The longer the bar, the more the method leans on it; a bar of no length was left out."
-        if share and min(known.values()) >= 0
-        else "The longer the bar, the more it counts; the sign says which way."
-    )
     return [
         Chart(
             key="weights",
             title=f"{plain(found.candidate)}: {plain(found.title)}",
             caption=(
-                f"{_start(found.label)} of each, fitted on all patients. {meaning} A small weight "
-                "does not mean that a source knows nothing: what it knows may be in another."
+                f"Each bar, with the number beside it: {plain(found.label)}. A small number does "
+                "not mean that there is nothing to know from a source: what it knows may already "
+                "be in another."
             ),
             figure=weight_bars(known, found.label),
             columns=("Of", _start(found.label)),

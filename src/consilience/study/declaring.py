@@ -1,0 +1,131 @@
+"""From a candidate as `study.toml` declares it to one that can be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sklearn.utils import get_tags
+
+from consilience import fusion
+from consilience.cohort.outcome import OutcomeKind
+from consilience.errors import InputError, listing, suggestion
+from consilience.fusion.base import Fusion
+from consilience.fusion.tuned_fusion import TunedFusion
+from consilience.study import learners
+from consilience.study.candidates import Candidate
+from consilience.study.learners import Recipe
+from consilience.study.protocol import Protocol
+
+if TYPE_CHECKING:
+    from consilience.study.settings import CandidateSettings
+
+USUAL_LEARNER = "ridge"
+NOT_OPTIONS = ("learner", "encoders")  # one has a key of its own, the others are no plain values
+
+
+def methods() -> dict[str, type[Fusion]]:
+    """Return the fusion methods that a study can name: all that are exported."""
+    exported = {name: getattr(fusion, name) for name in fusion.__all__}
+    return {
+        name: thing
+        for name, thing in exported.items()
+        if isinstance(thing, type) and issubclass(thing, Fusion) and thing is not TunedFusion
+    }
+
+
+def declared(settings: CandidateSettings, kind: OutcomeKind, protocol: Protocol) -> Candidate:
+    """Return the candidate that a part of `study.toml` declares.
+
+    Parameters
+    ----------
+    settings : CandidateSettings
+    kind : {"binary", "multiclass", "continuous", "survival"}
+        Of the outcome.
+    protocol : Protocol
+        Its inner folds and seed are those on which settings are chosen.
+
+    Raises
+    ------
+    InputError
+        Naming the key and what is allowed there.
+    """
+    method = _named(methods(), settings.method, "method")
+    if kind not in method.learns:
+        raise InputError(
+            f"method: {settings.method} cannot learn an outcome that is {kind}; it learns "
+            f"{listing(sorted(method.learns))}."
+        )
+    learner = _learner(settings, method, kind, protocol)
+    _check_options(settings, method)
+    model = _made(method, kind, {**learner, **settings.options})
+    if kind not in get_tags(model).outcomes:
+        raise InputError(
+            f"options: with them {settings.method} does not learn an outcome that is {kind}."
+        )
+    return Candidate(settings.name, _tuned(settings, model, protocol))
+
+
+def _learner(
+    settings: CandidateSettings, method: type[Fusion], kind: OutcomeKind, protocol: Protocol
+) -> dict[str, Any]:
+    """Return the learner as a parameter, or nothing for a method that needs none."""
+    if "learner" not in method._get_param_names():
+        for key, value in (("learner", settings.learner), ("tune", settings.tune)):
+            if value is not None:
+                raise InputError(
+                    f"{key}: {settings.method} learns the outcome itself and has no learner; "
+                    "leave the line out (`grid` is for the method's own settings)."
+                )
+        return {}
+    recipes = {name: getattr(learners, name) for name in learners.__all__}
+    recipe: Recipe = _named(recipes, settings.learner or USUAL_LEARNER, "learner")(kind)
+    tuned = recipe.tuned(folds=protocol.inner_folds, seed=protocol.seed, grid=settings.tune)
+    return {"learner": tuned}
+
+
+def _check_options(settings: CandidateSettings, method: type[Fusion]) -> None:
+    allowed = [key for key in method._get_param_names() if key not in NOT_OPTIONS]
+    for key in settings.options:
+        if key not in allowed:
+            raise InputError(
+                f"options: {settings.method} has no option {key!r}; it has "
+                f"{listing(allowed, most=20)}.{suggestion(key, allowed)}"
+            )
+    for key in settings.grid or {}:
+        if key in settings.options:
+            raise InputError(f"grid: {key!r} stands in options too; give it in one of them.")
+
+
+def _made(method: type[Fusion], kind: OutcomeKind, options: Mapping[str, Any]) -> Fusion:
+    try:
+        model = method.for_outcome(kind, **options)
+        model.check_settings()
+    except InputError as reason:
+        raise InputError(f"options: {reason}") from reason
+    return model
+
+
+def _tuned(settings: CandidateSettings, model: Fusion, protocol: Protocol) -> Fusion:
+    """Return the method, made to choose its own settings where there are any to choose from."""
+    grid: Mapping[str, Sequence[Any]] = settings.grid if settings.grid is not None else model.grid
+    free = {key: list(values) for key, values in grid.items() if key not in settings.options}
+    if not free:
+        return model
+    tuned = TunedFusion(
+        model,
+        free,
+        modalities=model.modalities if hasattr(model, "modalities") else None,
+        folds=protocol.inner_folds,
+        random_state=protocol.seed,
+    )
+    tuned.check_settings()
+    return tuned
+
+
+def _named(known: Mapping[str, Any], name: str, key: str) -> Any:
+    if name not in known:
+        raise InputError(
+            f"{key}: {name!r} is none of {listing(known, most=40)}.{suggestion(name, known)}"
+        )
+    return known[name]
