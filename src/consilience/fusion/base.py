@@ -128,7 +128,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
                 f"{cls.__name__} cannot learn an outcome that is {kind}; it learns "
                 f"{listing(sorted(cls.learns))}."
             )
-        return cls(**cls._options_for(kind), **options)
+        return cls(**{**cls._options_for(kind), **options})
 
     @classmethod
     def _options_for(cls, kind: OutcomeKind) -> dict[str, Any]:
