@@ -1,0 +1,381 @@
+"""Penalised matrix decomposition of the cross-products between blocks: the core of sparse CCA.
+
+For blocks :math:`X_1, \\dots, X_M` (patients in rows, columns standardised) one component is
+
+.. math:: \\max_w \\sum_{i<j} w_i' X_i' X_j w_j
+          \\quad\\text{with}\\quad \\|w_i\\|_2 \\le 1,\\; \\|w_i\\|_1 \\le c_i
+
+(Witten, Tibshirani and Hastie 2009, equation 4.2, for two blocks; Witten and Tibshirani
+2009, equation 8, for more). With all but one vector held fixed the best one is known in
+closed form, so the vectors are taken in turn until they stand still; the value never falls.
+Later components are sought in the cross-products less what the earlier ones explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from consilience.cohort.modality import FloatArray
+from consilience.fusion.cross_products import (
+    Compressed,
+    Deflated,
+    Factored,
+    Places,
+    cross_products,
+)
+
+SMALL = 60  # so many columns in all: a dense eigenproblem costs less than an iterative one
+NARROW = 0.75  # share of the features in play above which leaving the others out gains nothing
+SPARSE = 0.8  # of the largest bound: above it nearly all features take part
+LEAP = 5  # sweeps between attempts to leap ahead
+MARGIN = 0.85  # a feature this far below the smallest in the support may yet come in
+TRIAL = 6  # sweeps after which the starts are compared
+TIED = 1e-9  # relative distance below which two features cannot be told apart
+
+
+class Penalty(NamedTuple):
+    """What is asked of one block's vector.
+
+    Attributes
+    ----------
+    bound : float
+        On the L1 norm, between 1 (one feature) and the root of the number of features (all).
+    nonnegative : bool
+        Whether weights may only be positive.
+    smoothness : float
+        Fused lasso: the price of a difference between neighbouring features.
+    """
+
+    bound: float
+    nonnegative: bool = False
+    smoothness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Components found.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        A block's vectors, (n_features, n_components), of unit length; zero where a
+        block has nothing in common with the others.
+    strengths : ndarray of shape (n_components,)
+        The value reached: the sum over pairs of blocks of the (deflated) cross-product.
+    sweeps : list of int
+        How many times all vectors were renewed, a component.
+    settled : list of bool
+        Whether the vectors stood still in the end.
+    """
+
+    weights: list[FloatArray]
+    strengths: FloatArray
+    sweeps: list[int]
+    settled: list[bool]
+
+
+def unit_vector(target: FloatArray, penalty: Penalty) -> FloatArray:
+    """Return the vector of unit length, L1 norm within the bound, closest to a target.
+
+    The target is soft-thresholded at the value that gives the L1 norm asked for (Witten,
+    Tibshirani and Hastie 2009, Lemma 2.2); that value is found exactly, from the
+    sorted magnitudes. Where more features are tied for the largest magnitude than the
+    bound can hold, they share the weight equally.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_features,)
+    penalty : Penalty
+    """
+    if penalty.nonnegative:
+        target = np.maximum(target, 0.0)
+    length = float(np.linalg.norm(target))
+    if length == 0.0:
+        return np.zeros_like(target)
+    if penalty.smoothness:
+        from consilience.fusion.total_variation import smoothed
+
+        target = smoothed(target / length, penalty.smoothness)
+        length = float(np.linalg.norm(target))
+        if length == 0.0:
+            return np.zeros_like(target)
+    size = np.abs(target)
+    if size.sum() <= penalty.bound * length:
+        return np.asarray(target / length)
+    top = size.max()
+    tied = size >= top * (1 - TIED)
+    if penalty.bound**2 <= np.count_nonzero(tied):
+        return np.asarray(np.sign(target) * tied / np.sqrt(np.count_nonzero(tied)))
+    kept = np.sign(target) * np.maximum(size - threshold(size, penalty.bound), 0.0)
+    return np.asarray(kept / np.linalg.norm(kept))
+
+
+def threshold(size: FloatArray, bound: float) -> float:
+    """Return the threshold that leaves an L1 norm of `bound` for an L2 norm of 1.
+
+    Between two neighbours of the sorted magnitudes the condition
+    ``(S1 - k t)^2 = bound^2 (S2 - 2 t S1 + k t^2)`` is a quadratic in the threshold
+    t, with S1 and S2 the sums and sums of squares of the k largest.
+
+    Parameters
+    ----------
+    size : ndarray of shape (n_features,)
+        Magnitudes, whose L1 norm exceeds ``bound`` times their L2 norm.
+    bound : float
+        More than the root of the number of features tied for the largest.
+    """
+    order = np.sort(size)[::-1]
+    sums, squares = np.cumsum(order), np.cumsum(order * order)
+    count = np.arange(1, len(order) + 1)
+    following = np.append(order[1:], 0.0)
+    norm1 = sums - count * following
+    norm2 = squares - 2 * following * sums + count * following**2
+    last = int(np.argmax(norm1**2 > bound**2 * np.maximum(norm2, 0.0)))
+    k, s1, s2 = last + 1, float(sums[last]), float(squares[last])
+    spread = max(k * s2 - s1**2, 0.0) / (k - bound**2) if k > bound**2 else 0.0
+    return min(max((s1 - bound * np.sqrt(spread)) / k, float(following[last])), float(order[0]))
+
+
+def decompose(
+    blocks: Sequence[FloatArray],
+    penalties: Sequence[Penalty],
+    n_components: int,
+    *,
+    tolerance: float = 1e-8,
+    most: int = 2000,
+) -> Decomposition:
+    """Find components one after the other.
+
+    Each starts from the best of the leading singular vectors of what is left of the
+    cross-products and those of the original ones (as PMA starts), compared after a few
+    sweeps.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of shape (n_patients, n_features)
+        Two or more, standardised; NaN where missing. Missing values are left out of the
+        sums over patients, see `cross_products`.
+    penalties : sequence of Penalty
+        One a block.
+    n_components : int
+    tolerance : float
+        How far a vector may move in a sweep to count as standing still.
+    most : int
+        Sweeps allowed a component.
+
+    Returns
+    -------
+    Decomposition
+    """
+    left = Deflated(cross_products(blocks))
+    starting = Starts(left, blocks, n_components)
+    found, strengths, sweeps, settled = [], [], [], []
+    for k in range(n_components):
+        trials = [_alternate(left, penalties, w, TRIAL, tolerance) for w in starting.at(k, penalties)]
+        best = max(trials, key=lambda trial: left.value(trial.weights))
+        reached = best if best.moved < tolerance else _settle(left, penalties, best, tolerance, most)
+        found.append(_signed(reached.weights, penalties))
+        strengths.append(left.value(reached.weights))
+        sweeps.append(reached.sweeps)
+        settled.append(reached.moved < tolerance)
+        left.explain(found[-1])
+    vectors = [np.column_stack([w[i] for w in found]) for i in range(len(blocks))]
+    return Decomposition(vectors, np.array(strengths), sweeps, settled)
+
+
+class _Reached(NamedTuple):
+    weights: list[FloatArray]
+    moved: float  # by the last sweep
+    sweeps: int
+
+
+def _alternate(
+    left: Deflated,
+    penalties: Sequence[Penalty],
+    start: Sequence[FloatArray],
+    most: int,
+    tolerance: float,
+) -> _Reached:
+    """Renew one vector after the other until they stand still; every few sweeps, leap."""
+    weights, moved, sweep = list(start), np.inf, 0
+    past = []
+    while sweep < most and moved >= tolerance:
+        moved, sweep = 0.0, sweep + 1
+        for i, penalty in enumerate(penalties):
+            target = left.pull(i, weights)
+            new = unit_vector(target, penalty)
+            moved = max(moved, float(np.abs(new - weights[i]).max()))
+            weights[i] = new
+        past.append(np.concatenate(weights))
+        if len(past) > LEAP and moved >= tolerance:
+            value = float(target @ new) if len(weights) == 2 else left.value(weights)
+            weights = _leap(left, penalties, weights, value, past)
+            past = []
+    return _Reached(weights, moved, sweep)
+
+
+def _leap(
+    left: Deflated,
+    penalties: Sequence[Penalty],
+    weights: list[FloatArray],
+    value: float,
+    past: list[FloatArray],
+) -> list[FloatArray]:
+    """Return where the last sweeps lead (Anderson 1965), if that is better than where they are.
+
+    The combination of the last vectors whose steps cancel best, made admissible again;
+    accepted only if its value is higher, so that the value still never falls.
+    """
+    steps = np.diff(past, axis=0)
+    gram = steps @ steps.T
+    gram[np.diag_indices_from(gram)] += 1e-12 * np.trace(gram)
+    shares = np.linalg.solve(gram, np.ones(len(gram)))
+    ahead = (shares / shares.sum()) @ np.array(past[1:])
+    parts = np.split(ahead, np.cumsum(left.sizes)[:-1])
+    leapt = [unit_vector(part, p) for part, p in zip(parts, penalties, strict=True)]
+    return leapt if left.value(leapt) > value else weights
+
+
+def _settle(
+    left: Deflated,
+    penalties: Sequence[Penalty],
+    reached: _Reached,
+    tolerance: float,
+    most: int,
+) -> _Reached:
+    """Carry on to the end; where there are many features, among those in play.
+
+    A feature far below the threshold stays at zero while the others settle, so the work is
+    done without it; a sweep over all features then tells whether any should come back.
+    """
+    while reached.moved >= tolerance and reached.sweeps < most:
+        remaining = most - reached.sweeps
+        places = [_in_play(left, i, p, reached.weights) for i, p in enumerate(penalties)]
+        if sum(map(len, places)) > NARROW * sum(left.sizes):
+            later = _alternate(left, penalties, reached.weights, remaining, tolerance)
+            return later._replace(sweeps=reached.sweeps + later.sweeps)
+        cut = [w[place] for w, place in zip(reached.weights, places, strict=True)]
+        inner = _alternate(left.within(places), penalties, cut, remaining, tolerance)
+        weights = [np.zeros(size) for size in left.sizes]
+        for whole, place, part in zip(weights, places, inner.weights, strict=True):
+            whole[place] = part
+        check = _alternate(left, penalties, weights, 1, tolerance)
+        reached = check._replace(sweeps=reached.sweeps + inner.sweeps + 1)
+    return reached
+
+
+def _in_play(
+    left: Deflated, block: int, penalty: Penalty, weights: Sequence[FloatArray]
+) -> Places:
+    """Return the features of a block whose weight is not zero or may yet become so."""
+    size = left.sizes[block]
+    if penalty.smoothness or penalty.bound > SPARSE * np.sqrt(size):
+        return np.arange(size)  # neighbours matter, or nearly all take part
+    active = weights[block] != 0
+    pull = np.abs(left.pull(block, weights))
+    least = pull[active].min() if active.any() else 0.0
+    return np.flatnonzero(active | (pull >= MARGIN * least))
+
+
+def _signed(weights: list[FloatArray], penalties: Sequence[Penalty]) -> list[FloatArray]:
+    """Return vectors with the free sign chosen: the first block's weights are mostly positive."""
+    if any(penalty.nonnegative for penalty in penalties):
+        return weights
+    leaning = next((s for s in (float((w**3).sum()) for w in weights) if s != 0), 1.0)
+    return [-w for w in weights] if leaning < 0 else weights
+
+
+class Starts:
+    """Where the search for each component begins.
+
+    Always at the leading singular vectors of what is left. From the second component on
+    also where PMA begins: for two blocks at that singular vector of the original
+    cross-product (`CCA`), for more at that principal axis of each block (`MultiCCA`).
+    """
+
+    def __init__(self, left: Deflated, blocks: Sequence[FloatArray], n_components: int) -> None:
+        self.left = left
+        self.compressed = (
+            Compressed(left.products) if isinstance(left.products, Factored) else None
+        )
+        self.inner = Deflated(left.products if self.compressed is None else self.compressed.products)
+        self.first = leading(self.inner, n_components if len(blocks) == 2 else 1)
+        self.axes = principal_axes(blocks, n_components) if len(blocks) > 2 else []
+
+    def at(self, k: int, penalties: Sequence[Penalty]) -> list[list[FloatArray]]:
+        """Return the starts for component k (from 0), once those before it are explained."""
+        for weights, values in self.left.found[len(self.inner.found) :]:
+            inner = weights if self.compressed is None else self.compressed.inward(weights)
+            self.inner.found.append((inner, values))
+        starts = self.first[k : k + 1] + (leading(self.inner, 1) if k else [])
+        if self.compressed is not None:
+            starts = [self.compressed.outward(start) for start in starts]
+        for axes in self.axes[k : k + 1]:
+            aligned = self._aligned(axes)
+            starts += [aligned, *(_turned(aligned, i) for i in range(len(aligned)))]
+        if any(penalty.nonnegative for penalty in penalties):
+            starts += [[-w for w in start] for start in starts]
+        return starts
+
+
+    def _aligned(self, start: list[FloatArray]) -> list[FloatArray]:
+        """Return the vectors with signs that make each agree with those before it."""
+        signed = [np.zeros_like(w) for w in start]
+        for i, w in enumerate(start):
+            signed[i] = w if i == 0 or self.left.pull(i, signed) @ w >= 0 else -w
+        return signed
+
+
+def _turned(start: list[FloatArray], block: int) -> list[FloatArray]:
+    """Return the vectors with the sign of one changed: which signs lead furthest is not known."""
+    return [-w if i == block else w for i, w in enumerate(start)]
+
+
+def principal_axes(blocks: Sequence[FloatArray], count: int) -> list[list[FloatArray]]:
+    """Return the first axes of each block's own variation: a list of vectors, one a block, each."""
+    axes = []
+    for matrix in blocks:
+        filled = np.nan_to_num(matrix)
+        wide = filled.shape[1] > len(filled)
+        gram = filled @ filled.T if wide else filled.T @ filled
+        size = len(gram)
+        vectors = eigh(gram, subset_by_index=[max(0, size - count), size - 1])[1][:, ::-1]
+        own = vectors.T @ filled if wide else vectors.T
+        absent = np.zeros((max(0, count - len(own)), filled.shape[1]))
+        axes.append([_unit(vector) for vector in np.vstack([own, absent])])
+    return [list(parts) for parts in zip(*axes, strict=True)]
+
+
+def leading(products: Deflated, count: int) -> list[list[FloatArray]]:
+    """Return the leading eigenvectors of all cross-products together, cut into blocks.
+
+    With two blocks these are the leading singular vectors of the one cross-product. Each
+    part has unit length, or is zero.
+    """
+    cuts = np.cumsum(products.sizes)[:-1]
+    size = sum(products.sizes)
+
+    def times(stacked: FloatArray) -> FloatArray:
+        parts = np.split(stacked.ravel(), cuts)
+        return np.concatenate([products.pull(i, parts) for i in range(len(parts))])
+
+    if size <= SMALL:
+        columns = np.column_stack([times(unit) for unit in np.eye(size)])
+        vectors = np.linalg.eigh(columns)[1][:, ::-1][:, :count]
+    else:
+        operator = LinearOperator((size, size), matvec=times, dtype=float)
+        start = np.random.default_rng(0).standard_normal(size)
+        values, vectors = eigsh(operator, k=min(count, size - 1), which="LA", v0=start)
+        vectors = vectors[:, np.argsort(-values, kind="stable")]
+    return [[_unit(part) for part in np.split(vector, cuts)] for vector in vectors.T]
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 0 else vector
