@@ -120,6 +120,45 @@ class TestTruth:
             assert np.mean(by_factors**2) < 0.8 * np.mean(by_mean**2)
 
 
+class TestMissingModality:
+    def test_factors_that_others_know_are_carried_over(self):
+        factors, matrices = planted(400)
+        model = MOFA(n_factors=3).fit(cohort_of(with_gaps(matrices)))
+        found = model.transform(cohort_of(matrices))
+        likeness = np.abs(np.corrcoef(factors.T, found.T)[:3, 3:])
+        shared, _, elsewhere = likeness.argmax(axis=1)
+        assert model.carried_["rna"][shared] > 0.9
+        assert model.carried_["protein"][elsewhere] > 0.9
+
+    def test_what_is_believed_too_firmly_is_shrunk(self):
+        """Features share noise that the model does not know, so it believes them too firmly."""
+        rng = np.random.default_rng(5)
+        groups = rng.normal(size=(150, 12)) @ np.kron(np.eye(12), np.ones((1, 10)))
+        rna = groups + 0.3 * rng.normal(size=groups.shape)
+        protein = rng.normal(size=(150, 12)) @ np.kron(np.eye(12), np.ones((1, 10)))
+        lost = np.where(np.arange(150)[:, None] < 40, np.nan, protein)
+        gappy = cohort_of({"rna": rna, "protein": lost})
+        model = MOFA(n_factors=4).fit(gappy)
+
+        def error() -> float:
+            filled = model.impute(gappy).modalities["protein"].frame.to_numpy()
+            return float(np.mean((filled[:40] - protein[:40]) ** 2))
+
+        by_mean = np.mean((np.nanmean(lost, axis=0) - protein[:40]) ** 2)
+        worse = error() - by_mean
+        model.carried_ = dict.fromkeys(model.carried_, np.ones(4))
+        assert worse < 0.5 * (error() - by_mean)
+
+    def test_a_lost_modality_is_imputed_from_the_others(self):
+        _, matrices = planted(noise=0.7)
+        lost = dict(matrices, blood=matrices["blood"].copy())
+        lost["blood"][:50] = np.nan
+        filled = MOFA().fit(cohort_of(lost)).impute(cohort_of(lost)).modalities["blood"]
+        truth = matrices["blood"][:50]
+        by_factors = np.mean((filled.frame.to_numpy()[:50] - truth) ** 2)
+        assert by_factors < 0.6 * np.mean((np.nanmean(lost["blood"], axis=0) - truth) ** 2)
+
+
 class TestProjection:
     def test_training_patients_land_on_mofapys_own_factors(self):
         cohort = cohort_of(with_gaps(planted()[1]))

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.blocks import anything
 from consilience.fusion.discovery import Component, Components, Discovery, Loading, Weights
 from consilience.fusion.embedding import Embedding
 from consilience.fusion.imputing import Imputes
@@ -39,6 +40,11 @@ class MOFA(Imputes, Embedding):
 
     Missing values and missing modalities: left out of every sum, at fit and at predict.
     A factor about which a patient's features say nothing is at 0, the mean of all.
+
+    `impute` fills a gap inside a modality with ``Z W_m'``, as mofapy2 does. A modality that
+    is missing as a whole is filled from factors that only others tell, and those the model
+    believes too firmly where noise is shared by features; so they are first shrunk by
+    `carried_`, learned from training patients who have the modality.
 
     Parameters
     ----------
@@ -75,6 +81,10 @@ class MOFA(Imputes, Embedding):
         patients; can be a little below 0 where it explains nothing.
     factor_variances_ : ndarray of shape (n_factors,)
         Variance of each factor over the training patients.
+    carried_ : dict of str to ndarray of shape (n_factors,)
+        From 0 to 1: how much of what the other modalities say of each factor is to be
+        believed where this one is missing: the slope, over training patients, of factors
+        with it on factors without it.
     bounds_ : ndarray
         The evidence lower bound, every five iterations.
     converged_ : bool
@@ -142,6 +152,8 @@ class MOFA(Imputes, Embedding):
             )
         self._keep(trained, {name: np.argsort(columns[name]) for name in names})
         self._explain(blocks, trained.factors)
+        factors = self._embed(blocks)
+        self.carried_ = {name: self._carried(name, blocks, factors) for name in blocks}
 
     def _check_size(self, blocks: dict[str, FloatArray]) -> None:
         n_patients = len(next(iter(blocks.values())))
@@ -194,6 +206,21 @@ class MOFA(Imputes, Embedding):
         self.variance_explained_ = {name: share[order] for name, share in explained.items()}
         self.factor_variances_ = factors.var(axis=0)[order]
 
+    def _carried(
+        self, missing: str, blocks: dict[str, FloatArray], factors: FloatArray
+    ) -> FloatArray:
+        """Return the slope, within 0 and 1, of factors with a modality on those without it."""
+        others = {name: block for name, block in blocks.items() if name != missing}
+        if not others:
+            return np.zeros(factors.shape[1])
+        both = anything({missing: blocks[missing]}) & anything(others)
+        without = {name: block[both] for name, block in others.items()}
+        without[missing] = np.full((int(both.sum()), blocks[missing].shape[1]), np.nan)
+        told = self._embed(without)
+        agreement = np.einsum("nk,nk->k", factors[both], told)
+        size = np.einsum("nk,nk->k", told, told)
+        return np.asarray((agreement / np.where(size > 0, size, 1.0)).clip(0.0, 1.0))
+
     def _embed(self, blocks: dict[str, FloatArray]) -> FloatArray:
         whole = {name: self._evidence(name, slice(None)) for name in self.weights_}
         n = len(next(iter(blocks.values())))
@@ -224,7 +251,11 @@ class MOFA(Imputes, Embedding):
 
     def _reconstruct(self, blocks: dict[str, FloatArray]) -> dict[str, FloatArray]:
         factors = self._embed(blocks)
-        return {name: factors @ weights.T for name, weights in self.weights_.items()}
+        found = {}
+        for name, weights in self.weights_.items():
+            measured = np.isfinite(blocks[name]).any(axis=1, keepdims=True)
+            found[name] = np.where(measured, factors, factors * self.carried_[name]) @ weights.T
+        return found
 
     def discoveries(self) -> list[Discovery]:
         """Return the factors with their strongest weights, and what they explain in all."""
