@@ -85,8 +85,9 @@ class Factored:
 
     def pull(self, block: int, weights: Sequence[FloatArray]) -> FloatArray:
         """Return the sum over the other blocks j of ``X_block' X_j w_j``, (n_features,)."""
-        scores = [m @ weights[j] for j, m in enumerate(self.filled) if j != block]
-        return np.asarray(np.sum(scores, axis=0) @ self.filled[block])
+        kind = self.filled[block].dtype
+        scores = [m @ weights[j].astype(kind) for j, m in enumerate(self.filled) if j != block]
+        return np.asarray(sum(scores[1:], scores[0]) @ self.filled[block], dtype=float)
 
     def between(self, i: int, j: int, weights: Sequence[FloatArray]) -> float:
         """Return ``w_i' X_i' X_j w_j``."""
@@ -95,6 +96,10 @@ class Factored:
     def within(self, places: Sequence[Places]) -> Products:
         """Return the cross-products of some features of each block."""
         return cheapest([m[:, place] for m, place in zip(self.filled, places, strict=True)])
+
+    def rounded(self) -> Factored:
+        """Return the same in single precision: half the cost, for finding where to start."""
+        return Factored([matrix.astype(np.float32) for matrix in self.filled])
 
 
 class Deflated:
@@ -115,8 +120,10 @@ class Deflated:
         """Return the sum over the other blocks j of their products with w_j, (n_features,)."""
         target = self.products.pull(block, weights)
         for vectors, values in self.found:
-            shares = [values[block, j] * (v @ weights[j]) for j, v in enumerate(vectors)]
-            target = target - vectors[block] * sum(shares)
+            shares = [
+                values[block, j] * (v @ weights[j]) for j, v in enumerate(vectors) if j != block
+            ]
+            target -= vectors[block] * sum(shares)
         return target
 
     def value(self, weights: Sequence[FloatArray]) -> float:
@@ -202,17 +209,18 @@ class Compressed:
             if matrix.shape[1] > len(matrix):
                 gram = matrix @ matrix.T
                 # Centred columns make the Gram matrix singular; the ridge is rounding.
-                gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram) + 1e-300
+                ridge = 100 * np.finfo(gram.dtype).eps * np.trace(gram)
+                gram[np.diag_indices_from(gram)] += ridge + np.finfo(gram.dtype).tiny
                 root = np.linalg.cholesky(gram)
             self.roots.append(root)
-            columns.append(matrix if root is None else root)
+            columns.append(np.asarray(matrix if root is None else root, dtype=float))
         pairs = {(i, j): columns[i].T @ columns[j] for j in range(len(columns)) for i in range(j)}
         self.products = Stored(pairs, [matrix.shape[1] for matrix in columns])
 
     def inward(self, weights: Sequence[FloatArray]) -> list[FloatArray]:
         """Return vectors over features as vectors over the directions."""
         return [
-            w if root is None else solve_triangular(root, matrix @ w, lower=True)
+            w if root is None else solve_triangular(root, matrix @ w.astype(matrix.dtype), lower=True)
             for matrix, root, w in zip(self.filled, self.roots, weights, strict=True)
         ]
 

@@ -13,7 +13,7 @@ Later components are sought in the cross-products less what the earlier ones exp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,15 +27,16 @@ from consilience.fusion.cross_products import (
     Deflated,
     Factored,
     Places,
+    Products,
     cross_products,
 )
 
-SMALL = 60  # so many columns in all: a dense eigenproblem costs less than an iterative one
+SMALL = 40  # so many columns in all: a dense eigenproblem costs less than an iterative one
 NARROW = 0.75  # share of the features in play above which leaving the others out gains nothing
-SPARSE = 0.8  # of the largest bound: above it nearly all features take part
-LEAP = 5  # sweeps between attempts to leap ahead
-MARGIN = 0.85  # a feature this far below the smallest in the support may yet come in
-TRIAL = 6  # sweeps after which the starts are compared
+MANY = 2000  # so many features in all: worth looking for those in play
+LEAP = 4  # sweeps between attempts to leap ahead
+MARGIN = 0.9  # a feature this far below the smallest in the support may yet come in
+TRIAL = 3  # sweeps after which the starts are compared
 TIED = 1e-9  # relative distance below which two features cannot be told apart
 
 
@@ -112,34 +113,40 @@ def unit_vector(target: FloatArray, penalty: Penalty) -> FloatArray:
     tied = size >= top * (1 - TIED)
     if penalty.bound**2 <= np.count_nonzero(tied):
         return np.asarray(np.sign(target) * tied / np.sqrt(np.count_nonzero(tied)))
-    kept = np.sign(target) * np.maximum(size - threshold(size, penalty.bound), 0.0)
-    return np.asarray(kept / np.linalg.norm(kept))
+    below = top - size
+    kept = np.maximum(depth(below, penalty.bound) - below, 0.0)
+    return np.asarray(np.copysign(kept / np.linalg.norm(kept), target))
 
 
-def threshold(size: FloatArray, bound: float) -> float:
-    """Return the threshold that leaves an L1 norm of `bound` for an L2 norm of 1.
+def depth(below: FloatArray, bound: float) -> float:
+    """Return how far below the largest magnitude the threshold lies.
 
-    Between two neighbours of the sorted magnitudes the condition
-    ``(S1 - k t)^2 = bound^2 (S2 - 2 t S1 + k t^2)`` is a quadratic in the threshold
-    t, with S1 and S2 the sums and sums of squares of the k largest.
+    Above a threshold ``top - t`` with k magnitudes over it, the L1 norm is ``k t - D1`` and
+    the squared L2 norm ``k t^2 - 2 t D1 + D2``, with D1 and D2 the sums of their distances
+    from the top and of the squares of these. Their ratio grows with t; between two
+    neighbours, that it equals the bound is a quadratic in t. Distances, not
+    magnitudes: of nearly tied features no digits are lost.
 
     Parameters
     ----------
-    size : ndarray of shape (n_features,)
-        Magnitudes, whose L1 norm exceeds ``bound`` times their L2 norm.
+    below : ndarray of shape (n_features,)
+        Distances of the magnitudes from the largest one. All features together exceed the
+        bound.
     bound : float
         More than the root of the number of features tied for the largest.
     """
-    order = np.sort(size)[::-1]
-    sums, squares = np.cumsum(order), np.cumsum(order * order)
+    order = np.sort(below)
     count = np.arange(1, len(order) + 1)
-    following = np.append(order[1:], 0.0)
-    norm1 = sums - count * following
-    norm2 = squares - 2 * following * sums + count * following**2
-    last = int(np.argmax(norm1**2 > bound**2 * np.maximum(norm2, 0.0)))
-    k, s1, s2 = last + 1, float(sums[last]), float(squares[last])
-    spread = max(k * s2 - s1**2, 0.0) / (k - bound**2) if k > bound**2 else 0.0
-    return min(max((s1 - bound * np.sqrt(spread)) / k, float(following[last])), float(order[0]))
+    sums, squares = order.cumsum(), (order * order).cumsum()
+    following = np.append(order[1:], np.inf)
+    norm1 = count[:-1] * following[:-1] - sums[:-1]
+    norm2 = following[:-1] * (norm1 - sums[:-1]) + squares[:-1]
+    # No k features have a ratio of norms above the root of k.
+    over = (norm1 * norm1 > bound * bound * norm2) & (count[:-1] > bound * bound)
+    last = int(over.argmax()) if over.any() else len(order) - 1
+    k, d1, d2 = last + 1, float(sums[last]), float(squares[last])
+    spread = max(k * d2 - d1 * d1, 0.0) / (k - bound * bound)
+    return max(d1 / k + bound / k * float(np.sqrt(spread)), float(order[last]))
 
 
 def decompose(
@@ -174,12 +181,12 @@ def decompose(
     Decomposition
     """
     left = Deflated(cross_products(blocks))
-    starting = Starts(left, blocks, n_components)
+    starting = Starts(left.products, blocks, n_components)
     found, strengths, sweeps, settled = [], [], [], []
     for k in range(n_components):
-        trials = [_alternate(left, penalties, w, TRIAL, tolerance) for w in starting.at(k, penalties)]
-        best = max(trials, key=lambda trial: left.value(trial.weights))
-        reached = best if best.moved < tolerance else _settle(left, penalties, best, tolerance, most)
+        starting.follow(left)
+        start = starting.best(k, penalties)
+        reached = _settle(left, penalties, start, tolerance, most)
         found.append(_signed(reached.weights, penalties))
         strengths.append(left.value(reached.weights))
         sweeps.append(reached.sweeps)
@@ -245,7 +252,7 @@ def _leap(
 def _settle(
     left: Deflated,
     penalties: Sequence[Penalty],
-    reached: _Reached,
+    start: list[FloatArray],
     tolerance: float,
     most: int,
 ) -> _Reached:
@@ -254,9 +261,10 @@ def _settle(
     A feature far below the threshold stays at zero while the others settle, so the work is
     done without it; a sweep over all features then tells whether any should come back.
     """
+    reached = _Reached(start, np.inf, TRIAL)
     while reached.moved >= tolerance and reached.sweeps < most:
         remaining = most - reached.sweeps
-        places = [_in_play(left, i, p, reached.weights) for i, p in enumerate(penalties)]
+        places = _in_play(left, penalties, reached.weights)
         if sum(map(len, places)) > NARROW * sum(left.sizes):
             later = _alternate(left, penalties, reached.weights, remaining, tolerance)
             return later._replace(sweeps=reached.sweeps + later.sweeps)
@@ -271,16 +279,18 @@ def _settle(
 
 
 def _in_play(
-    left: Deflated, block: int, penalty: Penalty, weights: Sequence[FloatArray]
-) -> Places:
-    """Return the features of a block whose weight is not zero or may yet become so."""
-    size = left.sizes[block]
-    if penalty.smoothness or penalty.bound > SPARSE * np.sqrt(size):
-        return np.arange(size)  # neighbours matter, or nearly all take part
-    active = weights[block] != 0
-    pull = np.abs(left.pull(block, weights))
-    least = pull[active].min() if active.any() else 0.0
-    return np.flatnonzero(active | (pull >= MARGIN * least))
+    left: Deflated, penalties: Sequence[Penalty], weights: Sequence[FloatArray]
+) -> list[Places]:
+    """Return the features of each block whose weight is not zero or may yet become so."""
+    places: list[Places] = [np.arange(size) for size in left.sizes]
+    if sum(left.sizes) < MANY:
+        return places
+    for block, penalty in enumerate(penalties):
+        active = weights[block] != 0
+        if active.any() and not penalty.smoothness:  # with smoothness neighbours matter
+            pull = np.abs(left.pull(block, weights))
+            places[block] = np.flatnonzero(active | (pull >= MARGIN * pull[active].min()))
+    return places
 
 
 def _signed(weights: list[FloatArray], penalties: Sequence[Penalty]) -> list[FloatArray]:
@@ -299,20 +309,33 @@ class Starts:
     cross-product (`CCA`), for more at that principal axis of each block (`MultiCCA`).
     """
 
-    def __init__(self, left: Deflated, blocks: Sequence[FloatArray], n_components: int) -> None:
-        self.left = left
-        self.compressed = (
-            Compressed(left.products) if isinstance(left.products, Factored) else None
-        )
-        self.inner = Deflated(left.products if self.compressed is None else self.compressed.products)
+    def __init__(
+        self, products: Products, blocks: Sequence[FloatArray], n_components: int
+    ) -> None:
+        self.compressed = None
+        rough = products
+        if isinstance(products, Factored):
+            rough = products.rounded()
+            self.compressed = Compressed(rough)
+        self.left = Deflated(rough)
+        self.inner = Deflated(rough if self.compressed is None else self.compressed.products)
         self.first = leading(self.inner, n_components if len(blocks) == 2 else 1)
         self.axes = principal_axes(blocks, n_components) if len(blocks) > 2 else []
 
-    def at(self, k: int, penalties: Sequence[Penalty]) -> list[list[FloatArray]]:
-        """Return the starts for component k (from 0), once those before it are explained."""
-        for weights, values in self.left.found[len(self.inner.found) :]:
+    def follow(self, left: Deflated) -> None:
+        """Take away the components found since."""
+        for weights, values in left.found[len(self.left.found) :]:
             inner = weights if self.compressed is None else self.compressed.inward(weights)
+            self.left.found.append((weights, values))
             self.inner.found.append((inner, values))
+
+    def best(self, k: int, penalties: Sequence[Penalty]) -> list[FloatArray]:
+        """Return the start for component k (from 0) that is ahead after a few sweeps."""
+        trials = [_alternate(self.left, penalties, w, TRIAL, 0.0) for w in self.at(k, penalties)]
+        return max(trials, key=lambda trial: self.left.value(trial.weights)).weights
+
+    def at(self, k: int, penalties: Sequence[Penalty]) -> list[list[FloatArray]]:
+        """Return all starts for component k."""
         starts = self.first[k : k + 1] + (leading(self.inner, 1) if k else [])
         if self.compressed is not None:
             starts = [self.compressed.outward(start) for start in starts]
@@ -322,7 +345,6 @@ class Starts:
         if any(penalty.nonnegative for penalty in penalties):
             starts += [[-w for w in start] for start in starts]
         return starts
-
 
     def _aligned(self, start: list[FloatArray]) -> list[FloatArray]:
         """Return the vectors with signs that make each agree with those before it."""
@@ -353,27 +375,52 @@ def principal_axes(blocks: Sequence[FloatArray], count: int) -> list[list[FloatA
 
 
 def leading(products: Deflated, count: int) -> list[list[FloatArray]]:
-    """Return the leading eigenvectors of all cross-products together, cut into blocks.
+    """Return about the leading eigenvectors of all cross-products together, cut into blocks.
 
     With two blocks these are the leading singular vectors of the one cross-product. Each
-    part has unit length, or is zero.
+    part has unit length, or is zero. Three digits are enough to start from.
     """
+    if len(products.sizes) == 2:
+        return _leading_pairs(products, count)
     cuts = np.cumsum(products.sizes)[:-1]
-    size = sum(products.sizes)
 
     def times(stacked: FloatArray) -> FloatArray:
         parts = np.split(stacked.ravel(), cuts)
         return np.concatenate([products.pull(i, parts) for i in range(len(parts))])
 
+    vectors = _eigenvectors(times, sum(products.sizes), count)
+    return [[_unit(part) for part in np.split(vector, cuts)] for vector in vectors]
+
+
+def _leading_pairs(products: Deflated, count: int) -> list[list[FloatArray]]:
+    """Return about the leading singular vectors of the cross-product of two blocks."""
+    near = int(np.argmin(products.sizes))
+    far = 1 - near
+
+    def across(vector: FloatArray) -> FloatArray:
+        return products.pull(far, [vector, vector])
+
+    def times(vector: FloatArray) -> FloatArray:
+        there = across(vector.ravel())
+        return products.pull(near, [there, there])
+
+    found = _eigenvectors(times, products.sizes[near], count)
+    pairs = [(_unit(vector), _unit(across(vector))) for vector in found]
+    return [[one, other] if near == 0 else [other, one] for one, other in pairs]
+
+
+def _eigenvectors(
+    times: Callable[[FloatArray], FloatArray], size: int, count: int
+) -> list[FloatArray]:
+    """Return about the eigenvectors of the largest eigenvalues of a symmetric operator."""
     if size <= SMALL:
         columns = np.column_stack([times(unit) for unit in np.eye(size)])
-        vectors = np.linalg.eigh(columns)[1][:, ::-1][:, :count]
-    else:
-        operator = LinearOperator((size, size), matvec=times, dtype=float)
-        start = np.random.default_rng(0).standard_normal(size)
-        values, vectors = eigsh(operator, k=min(count, size - 1), which="LA", v0=start)
-        vectors = vectors[:, np.argsort(-values, kind="stable")]
-    return [[_unit(part) for part in np.split(vector, cuts)] for vector in vectors.T]
+        return list(np.linalg.eigh((columns + columns.T) / 2)[1][:, ::-1].T[:count])
+    operator = LinearOperator((size, size), matvec=times, dtype=float)
+    start = np.random.default_rng(0).standard_normal(size)
+    steps = 2 * count + 8
+    values, vectors = eigsh(operator, k=count, which="LA", v0=start, ncv=steps, tol=1e-3)
+    return list(vectors[:, np.argsort(-values, kind="stable")].T)
 
 
 def _unit(vector: FloatArray) -> FloatArray:
