@@ -1,4 +1,4 @@
-"""The factorisation: descent, optimality, masks, penalties, and scikit-learn's as its known limit."""
+"""The factorisation: descent, optimality, masks, penalties; scikit-learn is its known limit."""
 
 from __future__ import annotations
 

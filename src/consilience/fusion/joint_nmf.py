@@ -240,7 +240,8 @@ class JointNMF(Imputes, Embedding):
         unit = np.concatenate([np.full(widths[name], self.units_[name]) for name in widths])
         edges = None
         if self.graphs and self.graph_weight > 0:
-            edges = edges_between(self.graphs, columns.features_)
+            features = {name: self.blocks_.features[name] for name in columns.names_}
+            edges = edges_between(self.graphs, features)
             edges = same_sign(edges, *columns.places())
         return Penalty.of(unit, n_patients * self.l1, edges, n_patients * self.graph_weight)
 
@@ -271,7 +272,7 @@ class JointNMF(Imputes, Embedding):
         """How clear the consensus is, from 0 to 1: 1 if the restarts agree; see `restarts`."""
         return dispersion(self.consensus_)
 
-    def modules(self, cohort: Cohort | None = None, *, z: float = 2.0) -> list[Module]:
+    def modules(self, cohort: Cohort | None = None, *, z: float = 1.5) -> list[Module]:
         """Return which features and patients make up each module, strongest module first.
 
         A feature is a member if its z-score among the features of its modality in that
@@ -283,8 +284,8 @@ class JointNMF(Imputes, Embedding):
         cohort : Cohort, optional
             Whose patients to sort into the modules; the training patients by default.
         z : float
-            The threshold. Lower it where modules hold more than a fifth of the features:
-            z-scores of so many cannot all be above 2.
+            The threshold; the higher, the fewer. Members that are a share s of all can have
+            at most √((1 − s) / s) on average: 2 for a fifth.
         """
         check_is_fitted(self, "H_")
         if cohort is None:
@@ -319,7 +320,7 @@ class JointNMF(Imputes, Embedding):
         gene_sets: Mapping[str, Collection[str]] | str | Path,
         *,
         modalities: Sequence[str] | None = None,
-        z: float = 2.0,
+        z: float = 1.5,
     ) -> pd.DataFrame:
         """Test modules against gene sets, all features of a modality being the background.
 
@@ -356,7 +357,7 @@ class JointNMF(Imputes, Embedding):
     def discoveries(self) -> list[Discovery]:
         """Return the modules, with what stands out by more than one standard deviation.
 
-        One, not two as in `modules`: among fewer than six features none can stand out by two.
+        Not by more, as in `modules`: among few features none can stand out by much.
         """
         return [as_discovery(self.modules(z=1.0))]
 

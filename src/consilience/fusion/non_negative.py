@@ -84,7 +84,7 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
         self.offset_[name], self.size_[name] = np.zeros(width), np.ones(width)
         self.source_[name], self.sign_[name] = np.arange(width), np.ones(width)
         if self.negatives == "shift":
-            self.offset_[name] = np.minimum(lowest, 0.0)
+            self.offset_[name] = lowest
             square = np.nanmean((values - self.offset_[name]) ** 2, axis=0)
             self.size_[name] = np.sqrt(square)
         if self.negatives == "split":
@@ -134,7 +134,13 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
         return found
 
     def places(self) -> tuple[npt.NDArray[np.intp], FloatArray]:
-        """Return the feature and the sign of every column, over all modalities in a row."""
+        """Return where each column's feature stands among those of all blocks, and its sign.
+
+        The modalities follow one another as in `names_`, the features of each as in its block.
+        """
         starts = np.cumsum([0, *(len(self.features_[name]) for name in self.names_)])
-        sources = [self.source_[name] + at for name, at in zip(self.names_, starts, strict=False)]
-        return np.concatenate(sources), np.concatenate([self.sign_[n] for n in self.names_])
+        places = [
+            self.order_[name][self.source_[name]] + at
+            for name, at in zip(self.names_, starts, strict=False)
+        ]
+        return np.concatenate(places), np.concatenate([self.sign_[n] for n in self.names_])
