@@ -36,6 +36,9 @@ USUAL: dict[str, Any] = {
 }
 
 
+CHOSEN = bool(os.environ.get("CONSILIENCE_LAWS"))
+
+
 @dataclass(frozen=True)
 class Case:
     """A method with its options, and a kind of outcome."""
@@ -68,9 +71,8 @@ def methods() -> dict[str, Any]:
     The variable holds places such as ``my.module:MyMethod``, comma-separated: the laws
     are then tried on these alone.
     """
-    wanted = os.environ.get("CONSILIENCE_LAWS")
-    if wanted:
-        places = [place.split(":") for place in wanted.split(",")]
+    if CHOSEN:
+        places = [place.split(":") for place in os.environ["CONSILIENCE_LAWS"].split(",")]
         return {name: getattr(importlib.import_module(module), name) for module, name in places}
     exported = {name: getattr(consilience.fusion, name) for name in consilience.fusion.__all__}
     return {name: thing for name, thing in exported.items() if issubclass(thing, Fusion)}

@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 from sklearn.utils import get_tags
 from sksurv.metrics import concordance_index_censored
 from tests.laws.cohorts import NAMES, gappy_cohort
-from tests.laws.methods import KINDS, cases, data, fitted, methods
+from tests.laws.methods import CHOSEN, KINDS, cases, data, fitted, methods
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
@@ -43,6 +43,7 @@ def same(one: Any, other: Any, tolerance: float = 1e-10) -> None:
 # --- discovery ------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(CHOSEN, reason="CONSILIENCE_LAWS names the methods")
 def test_methods_are_discovered():
     assert {"SingleModality", "EarlyFusion", "LateFusion", "StackedFusion"} <= set(methods())
 
@@ -52,6 +53,7 @@ def test_a_method_learns_at_least_one_kind_of_outcome(name):
     assert {case.kind for case in CASES if case.method == name}
 
 
+@pytest.mark.skipif(CHOSEN, reason="CONSILIENCE_LAWS names the methods")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_outcome_is_learned(kind):
     assert kind in LEARNED
