@@ -90,6 +90,19 @@ class TunedFusion(Fusion):
         own = type(method).for_outcome(kind, **method.get_params(deep=False))
         return cls(own, **options)
 
+    def fit(self, cohort: Cohort, y: Any) -> Self:
+        """Choose the settings and fit with them; see `Fusion.fit`.
+
+        Raises
+        ------
+        InputError
+            If a setting cannot be, or none of the combinations can be fitted.
+        """
+        super().fit(cohort, y)
+        # On all patients, also those with nothing measured: they are part of the prior.
+        self.best_ = self._fitted(self.best_params_, cohort, y)
+        return self
+
     def _kind(self) -> str | None:
         return self.method._kind()  # type: ignore[no-any-return]
 
@@ -138,7 +151,6 @@ class TunedFusion(Fusion):
         self.losses_ = [(dict(s), float(loss)) for s, loss in zip(every, losses, strict=True)]
         best = 0 if len(every) == 1 else int(np.nanargmin(losses))
         self.best_params_ = dict(every[best])
-        self.best_ = self._fitted(self.best_params_, cohort, y)
 
     def _compare(self, every: Sequence[Mapping[str, Any]], cohort: Cohort, y: Y) -> list[float]:
         """Return each combination's mean loss, NaN where it could not be fitted.
@@ -195,7 +207,7 @@ class TunedFusion(Fusion):
         return self.best_.discoveries()  # type: ignore[no-any-return]
 
     def _keeps_patients(self) -> bool:
-        return self.method._keeps_patients()  # type: ignore[no-any-return]
+        return getattr(self, "best_", self.method)._keeps_patients()  # type: ignore[no-any-return]
 
 
 def _said(settings: Mapping[str, Any]) -> str:

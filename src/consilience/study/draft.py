@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -19,6 +17,7 @@ from consilience.cohort import (
     open_cohort,
 )
 from consilience.errors import InputError
+from consilience.study.examples import examples, to_toml
 from consilience.study.holding import make_folder
 from consilience.study.protocol import rarest, strata_of
 
@@ -89,7 +88,8 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
         )
     folds = max(2, min(5, count, len(target.y) // 2))
     groups = usual_groups(cohort.patients, outcome)
-    spare = [c for c in cohort.patients.columns if c not in outcome.columns]
+    columns = [c for c in cohort.patients.columns if c not in outcome.columns]
+    spare = ", ".join(map(to_toml, columns)) or "none"
     folder = Path(name)
     place = str(folder.resolve()) if folder.is_dir() else name
     if folder.is_dir() and folder.resolve().is_relative_to(out.resolve().parent):
@@ -101,21 +101,22 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
             "# Run it with: consilience study run <this file> --out results --jobs 2",
             "",
             "# A cohort's folder (relative to this file), or the name of an embedded cohort.",
-            f"cohort = {_toml(place)}",
-            f"title = {_toml(f'{outcome.name} in {cohort.name}')}",
+            f"cohort = {to_toml(place)}",
+            f"title = {to_toml(f'{outcome.name} in {cohort.name}')}",
             "",
             *_outcome_lines(outcome, cohort.patients),
             "",
             "[sources]",
             "# Modalities that take part; all of the cohort's if this line is left out.",
-            f"modalities = {_toml(list(cohort.modalities))}",
+            f"modalities = {to_toml(list(cohort.modalities))}",
             "# Columns of the patients to use as one source more. Take none that was known only",
-            f"# after the time of prediction. There are: {', '.join(map(_toml, spare)) or 'none'}",
+            f"# after the time of prediction. There are: {spare}",
             "patient_columns = []",
             "",
             *_protocol_lines(folds, groups, outcome),
             "",
             *_CANDIDATES,
+            *examples(outcome.kind),
         ]
     )
 
@@ -123,16 +124,18 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
 def _outcome_lines(outcome: Outcome, patients: pd.DataFrame) -> list[str]:
     lines = ["[outcome]", "# binary | multiclass | continuous | survival | event by"]
     by = getattr(outcome, "by", None)
-    lines.append(f"kind = {_toml('event by' if by is not None else outcome.kind)}")
-    lines.append(f"column = {_toml(outcome.columns[0])}")
+    lines.append(f"kind = {to_toml('event by' if by is not None else outcome.kind)}")
+    lines.append(f"column = {to_toml(outcome.columns[0])}")
     lines.append('# label = "death"   # what reports call it')
     if len(outcome.columns) > 1:
-        lines += [f"time = {_toml(outcome.columns[1])}", 'unit = "days"']
+        lines += [f"time = {to_toml(outcome.columns[1])}", 'unit = "days"']
     if by is not None:
         lines.append(f"by = {float(by)!r}")
     if outcome.kind in ("binary", "survival"):
         level = outcome.level(patients)  # type: ignore[attr-defined]  # these kinds have one
-        lines.append(f"positive = {_toml(level)}   # the value that means it happened: is it this?")
+        lines.append(
+            f"positive = {to_toml(level)}   # the value that means it happened: is it this?"
+        )
     return lines
 
 
@@ -147,7 +150,8 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
         "permutations = 10  # on a shuffled outcome, which must score as chance; 0, or at least 3",
         "leave_one_out = true   # what each source adds when the others are there",
         "importance = true      # which source and which features matter",
-        f"subgroups = {_toml(groups)}",
+        "discoveries = true     # what each method finds, as pictures",
+        f"subgroups = {to_toml(groups)}",
         '# group = "family"       # patients who share a value stay together',
         '# leave_out = "site"     # each site in turn is the test set, in place of folds',
         '# primary = "late mean"  # declare beforehand what the verdict is about',
@@ -158,9 +162,12 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
 
 
 _CANDIDATES = [
-    "# Each modality alone and the late mean are always compared. Methods: EarlyFusion,",
-    "# LateFusion, StackedFusion. Learners: ridge, elastic_net, random_forest,",
-    "# gradient_boosting; `tune` replaces the grid a learner chooses from.",
+    "# Each modality alone and the late mean are always compared, and whatever stands here.",
+    "# `method` says how sources are brought together, `learner` what learns the outcome from",
+    "# them: ridge, elastic_net, random_forest, gradient_boosting; `options` are settings of the",
+    "# method.",
+    "# Tried on inner folds: in `tune` settings of the learner, in `grid` the method's own; where",
+    "# a line is left out, the usual values.",
     "[[candidates]]",
     'name = "early"',
     'method = "EarlyFusion"',
@@ -179,8 +186,3 @@ _CANDIDATES = [
     "options = { folds = 3 }",
     "",
 ]
-
-
-def _toml(value: Any) -> str:
-    """Return text or a list of texts as TOML; JSON's strings are TOML's basic strings."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -64,7 +64,7 @@ def round_times(last: float) -> list[float]:
     """Return about four round times from 0 to the last."""
     size = 10.0 ** math.floor(math.log10(last / 4)) if last > 0 else 1.0
     step = next(size * k for k in (1, 2, 2.5, 5, 10) if last / (size * k) <= 6)
-    return [float(time) for time in np.arange(0, last * (1 + 1e-9), step)]
+    return [float(time) for time in np.arange(0, last + 1e-9 * step, step)]
 
 
 def _survival(labels: Labels, y: Y) -> Grouping:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consilience.metrics import metrics_for
+from consilience.study.described import described
 from consilience.study.finding import Finding
 from consilience.study.protocol import Protocol
 
@@ -23,6 +24,7 @@ def methods_paragraph(finding: Finding, protocol: Protocol) -> str:
         for sentence in (
             _population(finding),
             _candidates(finding),
+            described(finding.candidates),
             _validation(finding, protocol),
             _measures(finding, protocol),
             _missing(finding),

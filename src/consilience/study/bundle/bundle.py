@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import get_tags
 
 from consilience.cohort import Cohort, Outcome
 from consilience.errors import InputError
@@ -122,6 +123,7 @@ class Bundle:
             created=provenance.created,
             horizons=_horizons(model, finding),
             beyond_the_list=tuple(trust),
+            keeps_patients=bool(getattr(get_tags(model), "keeps_patients", False)),
             files={},
         )
         schema = Schema.of(cohort, model.modalities_)

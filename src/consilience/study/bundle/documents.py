@@ -33,6 +33,9 @@ class Manifest(Part):
     beyond_the_list: tuple[str, ...] = Field(
         (), description="types that whoever loads the model has to vouch for"
     )
+    keeps_patients: bool = Field(
+        False, description="whether the model holds measurements of training patients"
+    )
     files: dict[str, str]
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consilience.study.discovered import PathFound
-from consilience.study.report.canvas import Chart, Style, drawn, graph, shorten
+from consilience.study.report.canvas import WIDTH, Chart, Style, drawn, graph, shorten, width_of
 from consilience.study.report.theme import stand_in
 from consilience.study.report.wording import number, plain
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_LISTED = 50
@@ -58,6 +59,14 @@ def _chosen(found: PathFound) -> str:
     return f"what was chosen: {found.chosen:.4g}"
 
 
+def _make_room(axes: Axes) -> None:
+    """Leave so much at the left as the numbers and the name of the axis need."""
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+    widest = max(width_of(f"{tick:.4g}") for tick in axes.get_yticks())
+    box, left = axes.get_position(), (widest + 34) / WIDTH
+    axes.set_position((left, box.y0, box.x1 - left, box.height))
+
+
 @drawn
 def _draw(found: PathFound) -> Figure:
     entries = [(found.y_label, CURVE)]
@@ -83,6 +92,7 @@ def _draw(found: PathFound) -> Figure:
     else:
         axes.locator_params(axis="x", nbins=5)
     axes.locator_params(axis="y", nbins=5)
+    _make_room(axes)
     axes.yaxis.label.set_color(stand_in("ink"))
     axes.set(xlabel=shorten(found.x_label, 320), ylabel=shorten(found.y_label, 240))
     return figure

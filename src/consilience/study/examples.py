@@ -1,0 +1,69 @@
+"""Every fusion method as a candidate in `study.toml`, to be uncommented."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from consilience.cohort.outcome import OutcomeKind
+from consilience.fusion import EarlyFusion, LateFusion, SingleModality, StackedFusion
+from consilience.fusion.base import Fusion
+from consilience.study.declaring import USUAL_LEARNER, methods
+from consilience.study.described import summary
+
+DRAFTED = (EarlyFusion, LateFusion, SingleModality, StackedFusion)  # a draft has them anyway
+
+OPTIONS: Mapping[str, str] = {
+    "JointNMF": 'negatives = "split"   # of values below 0 make two columns, one for each sign',
+    "MultipleKernelLearning": 'kernels = "linear"   # or "rbf"; or { rna = "rbf", ... } by source',
+}
+"""A setting worth knowing, where the usual one often does not fit."""
+
+
+def examples(kind: OutcomeKind) -> list[str]:
+    """Return the lines of a commented example for each method that learns such an outcome."""
+    known = {
+        name: method
+        for name, method in methods().items()
+        if kind in method.learns and method not in DRAFTED
+    }
+    if not known:
+        return []
+    head = [
+        "# More methods, each as a candidate: take away the signs # of those you want. What each",
+        "# finds (pairs, modules, weights, subtypes) is shown in the report.",
+        "",
+    ]
+    return head + [line for name, method in known.items() for line in _example(name, method)]
+
+
+def _example(name: str, method: type[Fusion]) -> list[str]:
+    lines = [f"# # {line}" for line in textwrap.wrap(summary(name), 94)]
+    lines += ["# [[candidates]]", f"# name = {to_toml(name)}", f"# method = {to_toml(name)}"]
+    if "learner" in method._get_param_names():
+        lines.append(f"# learner = {to_toml(USUAL_LEARNER)}")
+    if name in OPTIONS:
+        setting, _, why = OPTIONS[name].partition("   # ")
+        lines.append(f"# options = {{ {setting} }}   # {why}")
+    free = {key: values for key, values in method.grid.items() if None not in values}
+    if free:
+        lines.append(f"# grid = {to_toml(free)}")
+    return [*lines, ""]
+
+
+def to_toml(value: Any) -> str:
+    """Return a text, a number, a list or a mapping as TOML on one line."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(name)} = {to_toml(inner)}" for name, inner in value.items())
+        return f"{{ {inside} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(to_toml, value))}]"
+    # JSON's strings are TOML's basic strings, save for one sign.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else to_toml(name)
