@@ -145,7 +145,12 @@ class BlockSparse(BlockFusion):
         widths = {name: matrix.shape[1] for name, matrix in blocks.items()}
         named = None if self.keep is None else components_of(self.keep, list(blocks))
         given = self.n_components if self.n_components is not None else named
-        n_components = given or min(self._most_components(), max(widths.values()))
+        most = min(max(widths.values()), len(next(iter(blocks.values()))) - 1)
+        if given is not None and given > most:
+            raise InputError(
+                f"{given} components are more than the {most} that these modalities hold."
+            )
+        n_components = given or min(self._most_components(), most)
         if self.keep is not None:
             return tuple((kept(self.keep, widths, h),) for h in range(n_components)), bool(given)
         sizes = (*LEVELS, max(widths.values()))
