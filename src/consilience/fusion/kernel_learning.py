@@ -37,7 +37,8 @@ from consilience.fusion.kernels import (
 )
 from consilience.fusion.task import Y
 
-PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
+PENALTIES = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+FINAL_GAP = 0.001  # SimpleMKL's, of the last fit; on the inner folds its paper's 0.01 will do
 KERNELS: Mapping[str, type[Kernel]] = {
     "linear": LinearKernel,
     "rbf": RBFKernel,
@@ -192,7 +193,7 @@ class MultipleKernelLearning(BlockFusion):
         self, cohort: Cohort, y: Y | None = None
     ) -> tuple[dict[str, FloatArray], npt.NDArray[np.intp]]:
         ready = [name for name in self.modalities_ if self._words_of(name) == ("precomputed",)]
-        encoders = {**(self.encoders or {}), **{name: KernelColumns() for name in ready}}
+        encoders = {**(self.encoders or {}), **{name: KernelColumns(name) for name in ready}}
         self.blocks_ = Blocks(self.modalities_, encoders)
         blocks = self.blocks_.fit(cohort, y).matrices(cohort)
         known = np.flatnonzero(anything(blocks))
@@ -208,7 +209,8 @@ class MultipleKernelLearning(BlockFusion):
         grams = np.array([kernel.gram(matrices[name]) for name, _, kernel in made])
         loss = loss_of(self.task_, y)
         path = settings(self.weighting, _penalties(self.penalties))
-        weights, fit = along(self.weighting, grams, loss, [self._choose(grams, y, path)])[0]
+        chosen = [self._choose(grams, y, path)]
+        weights, fit = along(self.weighting, grams, loss, chosen, FINAL_GAP)[0]
         self.weights_ = {label: float(w) for (_, label, _), w in zip(made, weights, strict=True)}
         self.kernels_: dict[str, list[Kernel]] = {}
         for (name, _, kernel), weight in zip(made, weights, strict=True):

@@ -22,6 +22,7 @@ from consilience.fusion.kernel_machines import (
     root,
 )
 from consilience.fusion.kernel_weights import (
+    SIMPLE_GAP,
     easy,
     joint_alignment,
     mixture,
@@ -90,7 +91,11 @@ def settings(weighting: Weighting, penalties: Sequence[float]) -> list[Setting]:
 
 
 def along(
-    weighting: Weighting, kernels: FloatArray, loss: Loss, path: Sequence[Setting]
+    weighting: Weighting,
+    kernels: FloatArray,
+    loss: Loss,
+    path: Sequence[Setting],
+    gap: float = SIMPLE_GAP,
 ) -> list[Weighted]:
     """Return weights and fit at every setting, each begun from the one before.
 
@@ -100,20 +105,22 @@ def along(
     kernels : ndarray of shape (n_kernels, n_patients, n_patients)
     loss : Loss
     path : sequence of Setting
+    gap : float
+        For "simple": the duality gap at which it stops; see `simple`.
     """
-    return (_along_simple if weighting == "simple" else _along_fixed)(
-        weighting, kernels, loss, path
-    )
+    if weighting == "simple":
+        return _along_simple(kernels, loss, path, gap)
+    return _along_fixed(weighting, kernels, loss, path)
 
 
 def _along_simple(
-    weighting: Weighting, kernels: FloatArray, loss: Loss, path: Sequence[Setting]
+    kernels: FloatArray, loss: Loss, path: Sequence[Setting], gap: float
 ) -> list[Weighted]:
     """Return SimpleMKL's weights, which depend on the penalty."""
     found: list[Weighted] = []
     for setting in path:
         start = found[-1].weights if found else None
-        weights, fit, _, _ = simple(kernels, loss, loss.n * setting.penalty, start)
+        weights, fit, _, _ = simple(kernels, loss, loss.n * setting.penalty, start, gap)
         found.append(Weighted(weights, fit))
     return found
 

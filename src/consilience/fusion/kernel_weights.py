@@ -16,8 +16,9 @@ from scipy.optimize import nnls
 from consilience.cohort.modality import FloatArray
 from consilience.fusion.kernel_machines import Fit, Loss, fit_on_kernel
 
-SIMPLE_GAP = 0.01  # duality gap, as a share of the objective, at which SimpleMKL stops (its paper)
+SIMPLE_GAP = 0.01  # duality gap, as a share of what is gained, at which SimpleMKL stops
 SIMPLE_STEPS = 500
+ROUNDING = 1e-9
 EASY_STEPS = 20_000
 EASY_GAP = 1e-9
 LINE_STEPS = 20
@@ -191,8 +192,10 @@ def simple(
     derivative ``-strength / 2 * a' K_m a`` where a are the fit's patient weights
     (their equation 11); J falls along the reduced gradient (12), with a search along it,
     until the duality gap ``strength / 2 * (max_m a' K_m a - sum_m d_m a' K_m a)``
-    (section 3.3) is below a share `gap` of J. Their loss is the hinge; nothing in the
-    argument needs it, so here it is any `Loss`: the one the final fit minimises.
+    (section 3.3) is below a share `gap` of what J is below the loss of the model without
+    features (their measure is J itself, which says little where that loss is large).
+    Their loss is the hinge; nothing in the argument needs it, so here it is any `Loss`: the
+    one the final fit minimises.
 
     Parameters
     ----------
@@ -204,12 +207,14 @@ def simple(
     gap : float
     """
     d = np.full(len(kernels), 1 / len(kernels)) if start is None else start
+    without = loss.value(np.tile(loss.null(), (loss.n, 1)))
     along = _Along(kernels, loss, strength)
     fit, slope = along.at(d)
     steps = 0
     while True:
         left = float(slope @ d - slope.min())
-        if left <= gap * abs(fit.objective) or steps == SIMPLE_STEPS:
+        gained = max(0.0, without - fit.objective)
+        if left <= gap * gained + ROUNDING * abs(without) or steps == SIMPLE_STEPS:
             break
         new = along.search(d, slope)
         if new.fit.objective >= fit.objective:  # no further fall can be told from rounding

@@ -196,7 +196,16 @@ class PrecomputedKernel(Kernel):
 
 
 class KernelColumns(Encoder):
-    """The columns of a precomputed kernel that belong to training patients, in their order."""
+    """The columns of a precomputed kernel that belong to training patients, in their order.
+
+    Parameters
+    ----------
+    name : str
+        The modality, for what is said of it.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
 
     def fit(self, modality: Any, y: Any = None) -> Self:
         """Learn who the training patients are.
@@ -206,20 +215,21 @@ class KernelColumns(Encoder):
         InputError
             If one of them has no column.
         """
-        self._check(modality)
+        _check_table(modality, f"the kernel of modality {self.name!r}")
         ids = [str(patient) for patient in modality.index]
         absent = sorted(set(ids) - set(modality.features))
         if absent:
             raise InputError(
-                "a precomputed kernel needs one column a training patient, named by the "
-                f"patient's id; {len(absent)} of {len(ids)} have none: {listing(absent, most=3)}."
+                f"the kernel of modality {self.name!r} needs one column a training patient, "
+                f"named by the patient's id; {len(absent)} of {len(ids)} have none: "
+                f"{listing(absent, most=3)}."
             )
         self.names_ = ids
         return self
 
     def encode(self, modality: Any, patients: Positions) -> FloatArray:
         """Return the patients' kernel with the training patients, (n, n_training)."""
-        self._check(modality)
+        _check_table(modality, "a precomputed kernel")
         place = {name: i for i, name in enumerate(modality.numeric_features)}
         absent = [name for name in self.names_ if name not in place]
         if absent:
@@ -239,9 +249,10 @@ class KernelColumns(Encoder):
             )
         return kernel
 
-    def _check(self, modality: Any) -> None:
-        if not isinstance(modality, Table) or modality.categorical_features:
-            raise InputError("a precomputed kernel must be a table of numbers.")
+
+def _check_table(modality: Any, what: str) -> None:
+    if not isinstance(modality, Table) or modality.categorical_features:
+        raise InputError(f"{what} must be a table of numbers.")
 
 
 def measured(X: FloatArray) -> npt.NDArray[np.bool_]:
@@ -252,7 +263,7 @@ def measured(X: FloatArray) -> npt.NDArray[np.bool_]:
 def centre(kernel: FloatArray) -> FloatArray:
     """Return the kernel of feature vectors less their mean: H K H with H = I - 11'/n."""
     mean = kernel.mean(axis=0)
-    return np.asarray(kernel - mean - mean[:, None] + mean.mean())
+    return np.asarray(kernel - (mean + mean[:, None]) + mean.mean())
 
 
 def mean_diagonal(kernel: FloatArray) -> float:
