@@ -201,8 +201,10 @@ def _check(methods: Mapping[str, Any], share: float, repeats: int) -> None:
     check_whole("repeats", repeats, 2)
     if not 0 < share < 1:
         raise InputError(f"share must be between 0 and 1, not {share!r}.")
+    if not methods:
+        raise InputError("give at least one method to score, by name.")
     silent = [name for name, method in methods.items() if not hasattr(method, "impute")]
-    if silent or not methods:
+    if silent:
         raise InputError(
             f"methods must have the verb impute, and these have not: {listing(silent)}."
         )
