@@ -44,6 +44,14 @@ def test_a_pair_of_modalities_is_tied_both_ways() -> None:
     assert np.count_nonzero(found) == 4
 
 
+def test_a_pair_may_be_written_as_a_mapping_in_a_mapping() -> None:
+    edges = [("x", "a"), ("x", "b")]
+    np.testing.assert_array_equal(
+        dense({("mirna", "rna"): edges, "rna": MATRIX}),
+        dense({"mirna": {"rna": edges}, "rna": MATRIX}),
+    )
+
+
 def test_scale_of_the_weights_is_of_no_account() -> None:
     np.testing.assert_allclose(dense({"rna": MATRIX}), dense({"rna": 1000 * MATRIX}))
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -15,6 +16,7 @@ from tests.fusion.planted_modules import NAMES, Planted, f1, planted, recovery
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
 from consilience.fusion.joint_nmf import JointNMF
+from consilience.study.bundle.safe_model import dump_model, load_model
 
 GAPS = {
     "whole": {},
@@ -260,6 +262,15 @@ def test_what_a_bundle_holds_tells_no_training_patient() -> None:
     np.testing.assert_array_equal(bare.transform(cohort), model.transform(cohort))
     assert [module.loadings for module in bare.modules()] == [m.loadings for m in model.modules()]
     assert all(module.patients == () for module in bare.modules())
+
+
+def test_a_model_with_graphs_and_weights_is_saved_whole() -> None:
+    cohort = truth("both").cohort
+    graphs = {"mirna": [("mirna1", "mirna2", 2.0)], "rna": {"mirna": [("rna1", "mirna2")]}}
+    model = JointNMF(graphs=graphs, l1=0.1, weights={"rna": 2.0}).fit(cohort)
+    loaded = load_model(dump_model(model.without_patients()), "a model")
+    np.testing.assert_array_equal(loaded.transform(cohort), model.transform(cohort))
+    np.testing.assert_array_equal(clone(loaded).fit(cohort).W_, model.W_)
 
 
 def test_an_outcome_is_learned_in_the_space_of_modules() -> None:

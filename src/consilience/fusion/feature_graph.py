@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,11 @@ def edges_between(graphs: Mapping[Key, Any], features: Names) -> sparse.csr_arra
     ----------
     graphs : mapping of str, or of pairs of str
         By modality the graph among its features, or by pair of modalities that between
-        them: a matrix (dense, sparse, or a DataFrame with the features' names on both
-        sides) or a sequence of edges (feature, feature) or (feature, feature, weight). A
-        matrix without names has the modality's features in their order. Named features
-        that the modalities do not have are left out.
+        them; ``{"a": {"b": graph}}`` says the same as ``{("a", "b"): graph}``. A graph is a
+        matrix (dense, sparse, or a DataFrame with the features' names on both sides) or a
+        sequence of edges (feature, feature) or (feature, feature, weight). A matrix
+        without names has the modality's features in their order. Named features that the
+        modalities do not have are left out.
     features : mapping of str to sequence of str
         The features of each modality; they follow one another in the graph.
 
@@ -47,7 +48,7 @@ def edges_between(graphs: Mapping[Key, Any], features: Names) -> sparse.csr_arra
     starts = dict(zip(features, np.cumsum([0, *map(len, features.values())]), strict=False))
     width = sum(map(len, features.values()))
     total = sparse.csr_array((width, width))
-    for key, graph in graphs.items():
+    for key, graph in _one_by_one(graphs):
         left, right = _ends(key, features)
         where = f"the graph of {' and '.join(repr(name) for name in dict.fromkeys((left, right)))}"
         rows, columns, values = _edges(graph, features[left], features[right], where)
@@ -64,6 +65,14 @@ def edges_between(graphs: Mapping[Key, Any], features: Names) -> sparse.csr_arra
     normalised = sparse.csr_array(factor @ total @ factor)
     normalised.sort_indices()
     return normalised
+
+
+def _one_by_one(graphs: Mapping[Key, Any]) -> Iterator[tuple[Key, Any]]:
+    for key, graph in graphs.items():
+        if isinstance(graph, Mapping) and isinstance(key, str):
+            yield from (((key, other), own) for other, own in graph.items())
+        else:
+            yield key, graph
 
 
 def _ends(key: Key, features: Names) -> tuple[str, str]:

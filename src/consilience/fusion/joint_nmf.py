@@ -63,7 +63,8 @@ class JointNMF(Imputes, Embedding):
         What is known about which features go together (Zhang et al. 2011): by modality
         the graph among its features, or by pair of modalities that between them; a matrix,
         a DataFrame with names, or a list of edges. Neighbours are drawn to the same
-        modules. See `feature_graph.edges_between`.
+        modules. See `feature_graph.edges_between`. For a bundle, which holds all settings,
+        write lists of edges, and a pair as ``{"a": {"b": edges}}``.
     graph_weight : float
         How hard: at 1 a feature's neighbours weigh as much as its own values.
     weights : mapping of str to float, optional
