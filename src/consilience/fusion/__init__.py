@@ -1,8 +1,27 @@
 """How sources are combined: one method a file, all with a Cohort as ``X``."""
 
 from consilience.fusion.early import EarlyFusion
+from consilience.fusion.factor_model import MOFA
+from consilience.fusion.joint_nmf import JointNMF
+from consilience.fusion.kernel_learning import MultipleKernelLearning
 from consilience.fusion.late import LateFusion
+from consilience.fusion.similarity_network import SimilarityNetworkFusion
 from consilience.fusion.single import SingleModality
+from consilience.fusion.sparse_pls import BlockSparsePLS
+from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
 from consilience.fusion.stacked import StackedFusion
+from consilience.fusion.two_block_pls import TwoBlockPLS
 
-__all__ = ["EarlyFusion", "LateFusion", "SingleModality", "StackedFusion"]
+__all__ = [
+    "MOFA",
+    "BlockSparsePLS",
+    "BlockSparsePLSDA",
+    "EarlyFusion",
+    "JointNMF",
+    "LateFusion",
+    "MultipleKernelLearning",
+    "SimilarityNetworkFusion",
+    "SingleModality",
+    "StackedFusion",
+    "TwoBlockPLS",
+]
