@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-NOT_A_BENCHMARK = {"__main__", "loaders"}
+NOT_A_BENCHMARK = {"__main__", "loaders", "candidates"}
 LIBRARIES = ("consilience", "numpy", "pandas", "scikit-learn", "scikit-survival")
 
 

@@ -1,0 +1,51 @@
+"""Every fusion method as a candidate: what the tables on real cohorts compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consilience import fusion
+from consilience.cohort import Outcome
+from consilience.cohort.outcome import OutcomeKind
+from consilience.fusion.base import Fusion
+from consilience.fusion.tuned_fusion import TunedFusion
+from consilience.study import Protocol
+from consilience.study.candidates import Candidate, default_learner, usual_fusions
+
+NAMES = {
+    "BlockSparsePLSDA": "sparse PLS-DA",
+    "BlockSparsePLS": "sparse PLS",
+    "SparseCCA": "sparse CCA",
+    "CanonicalCorrelation": "regularised CCA",
+    "JointNMF": "joint NMF",
+    "MultipleKernelLearning": "multiple kernels",
+    "CooperativeLearning": "cooperative",
+    "SimilarityNetworkFusion": "network fusion",
+    "MOFA": "MOFA",
+    "Subtypes": "subtypes",
+}
+# Measurements below 0 (z-scores, embeddings) are part of every cohort here.
+OPTIONS: dict[str, dict[str, Any]] = {"JointNMF": {"negatives": "split"}}
+
+
+def statistical(outcome: Outcome, protocol: Protocol) -> list[Candidate]:
+    """Return every statistical method that learns such an outcome, with its own grid."""
+    found = []
+    for name, label in NAMES.items():
+        method: type[Fusion] = getattr(fusion, name)
+        if outcome.kind in method.learns:
+            found.append(Candidate(label, _model(method, outcome.kind, outcome, protocol)))
+    return [*usual_fusions(outcome, protocol), *found]
+
+
+def _model(method: type[Fusion], kind: OutcomeKind, outcome: Outcome, protocol: Protocol) -> Any:
+    options = dict(OPTIONS.get(method.__name__, {}))
+    takes = method._get_param_names()
+    if "learner" in takes:
+        options["learner"] = default_learner(outcome, protocol)
+    if "folds" in takes:
+        options["folds"] = protocol.inner_folds
+    model = method.for_outcome(kind, **options)
+    if not method.grid:
+        return model
+    return TunedFusion(model, method.grid, folds=protocol.inner_folds)
