@@ -155,7 +155,7 @@ def decompose(
     n_components: int,
     *,
     tolerance: float = 1e-8,
-    most: int = 2000,
+    most: int = 500,
 ) -> Decomposition:
     """Find components one after the other.
 
@@ -261,25 +261,30 @@ def _settle(
     A feature far below the threshold stays at zero while the others settle, so the work is
     done without it; a sweep over all features then tells whether any should come back.
     """
-    reached = _Reached(start, np.inf, TRIAL)
+    reached, margin = _Reached(start, np.inf, TRIAL), MARGIN
     while reached.moved >= tolerance and reached.sweeps < most:
         remaining = most - reached.sweeps
-        places = _in_play(left, penalties, reached.weights)
+        places = _in_play(left, penalties, reached.weights, margin)
         if sum(map(len, places)) > NARROW * sum(left.sizes):
             later = _alternate(left, penalties, reached.weights, remaining, tolerance)
             return later._replace(sweeps=reached.sweeps + later.sweeps)
         cut = [w[place] for w, place in zip(reached.weights, places, strict=True)]
-        inner = _alternate(left.within(places), penalties, cut, remaining, tolerance)
+        rough = max(tolerance, min(reached.moved, 1.0) / 1000)
+        inner = _alternate(left.within(places), penalties, cut, remaining, rough)
         weights = [np.zeros(size) for size in left.sizes]
         for whole, place, part in zip(weights, places, inner.weights, strict=True):
             whole[place] = part
         check = _alternate(left, penalties, weights, 1, tolerance)
         reached = check._replace(sweeps=reached.sweeps + inner.sweeps + 1)
+        margin *= MARGIN
     return reached
 
 
 def _in_play(
-    left: Deflated, penalties: Sequence[Penalty], weights: Sequence[FloatArray]
+    left: Deflated,
+    penalties: Sequence[Penalty],
+    weights: Sequence[FloatArray],
+    margin: float,
 ) -> list[Places]:
     """Return the features of each block whose weight is not zero or may yet become so."""
     places: list[Places] = [np.arange(size) for size in left.sizes]
@@ -289,7 +294,7 @@ def _in_play(
         active = weights[block] != 0
         if active.any() and not penalty.smoothness:  # with smoothness neighbours matter
             pull = np.abs(left.pull(block, weights))
-            places[block] = np.flatnonzero(active | (pull >= MARGIN * pull[active].min()))
+            places[block] = np.flatnonzero(active | (pull >= margin * pull[active].min()))
     return places
 
 
@@ -418,7 +423,9 @@ def _eigenvectors(
         return list(np.linalg.eigh((columns + columns.T) / 2)[1][:, ::-1].T[:count])
     operator = LinearOperator((size, size), matvec=times, dtype=float)
     start = np.random.default_rng(0).standard_normal(size)
-    steps = 2 * count + 8
+    if not times(start).any():
+        return [start] * count  # nothing is left: every direction is as good
+    steps = min(2 * count + 8, size)
     values, vectors = eigsh(operator, k=count, which="LA", v0=start, ncv=steps, tol=1e-3)
     return list(vectors[:, np.argsort(-values, kind="stable")].T)
 
