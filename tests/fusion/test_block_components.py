@@ -250,3 +250,11 @@ def test_the_largest_loading_of_the_outcome_is_positive():
         component = Remainder.of(blocks, outcome).component((4, 4, 4), Settings(design(3)))
         assert component.loadings[-1] == pytest.approx([1.0])
         assert all(variate @ component.variates[-1] > 0 for variate in component.variates)
+
+
+@pytest.mark.parametrize("shape", [(40, 9), (9, 40), (300, 270), (270, 300)])
+def test_the_start_is_the_first_singular_vector(shape):
+    rng = np.random.default_rng(10)
+    matrix = rng.normal(size=shape) + 2 * np.outer(*(rng.normal(size=side) for side in shape))
+    first = np.linalg.svd(matrix)[2][0]
+    assert abs(Block.of(matrix).first_direction() @ first) > 1 - 1e-5

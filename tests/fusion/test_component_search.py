@@ -85,7 +85,7 @@ def test_what_is_taken_has_the_least_loss():
     found = searched(blocks, y)
     by_place = {
         place: min((one for one in found.losses if one[0] == place), key=lambda one: one[2])
-        for place in range(1, 5)
+        for place in range(1, 1 + max(place for place, _, _ in found.losses))
     }
     assert found.keep == tuple(by_place[place + 1][1] for place in range(len(found.keep)))
     assert len(found.keep) == min(by_place.values(), key=lambda one: one[2])[0]
@@ -106,8 +106,19 @@ def test_sparing_takes_no_more():
 def test_the_search_ends_where_nothing_is_left():
     rng = np.random.default_rng(9)
     blocks = [rng.normal(size=(40, 2)), rng.normal(size=(40, 1))]
-    found = searched(blocks, rng.normal(size=40), levels=((2, 1),), most=5)
+    y = blocks[0] @ [1.0, -2.0] + 0.1 * blocks[1][:, 0] + 0.01 * rng.normal(size=40)
+    found = searched(blocks, y, levels=((2, 1),), most=5)
     assert max(place for place, _, _ in found.losses) == 2
+
+
+def test_the_search_ends_with_the_first_component_that_does_not_help():
+    rng = np.random.default_rng(12)
+    blocks = [rng.normal(size=(60, 10)), rng.normal(size=(60, 10))]
+    y = blocks[0][:, 0] + blocks[1][:, 0] + 0.1 * rng.normal(size=60)
+    found = searched(blocks, y, levels=((1, 1),))
+    least = [loss for _, _, loss in found.losses]
+    assert len(found.keep) < len(least) <= 4
+    assert least[-1] >= least[-2]
 
 
 def test_weights_are_correlations_with_the_outcomes_variate():

@@ -21,6 +21,7 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg
+from scipy.sparse.linalg import svds
 
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
@@ -28,6 +29,7 @@ from consilience.errors import InputError
 # A patient in whom less than this share of a component's loadings (squared) is observed is
 # drawn to the mean: dividing by a smaller share would blow one feature's noise up.
 LEAST_SHARE = 0.25
+LONGEST_EXACT = 256  # a longer side's first singular vector is found by Lanczos steps
 EXHAUSTED = 1e-10  # share of a block's sum of squares that rounding may leave
 
 SCHEMES: dict[str, Callable[[FloatArray], FloatArray]] = {
@@ -84,11 +86,18 @@ class Block:
         return np.asarray(self.observed.any(axis=1))
 
     def first_direction(self) -> FloatArray:
-        """Return the first right singular vector of the values, (p,)."""
+        """Return the first right singular vector of the values, (p,).
+
+        Nearly so where both sides are long: it is but a place to start from.
+        """
         n, p = self.values.shape
+        side = min(n, p)
+        if side > LONGEST_EXACT:
+            begin = np.random.default_rng(0).normal(size=side)
+            found = svds(self.values, k=1, v0=begin, tol=1e-3, return_singular_vectors="vh")
+            return unit(found[2][0])
         gram = self.values.T @ self.values if p <= n else self.values @ self.values.T
-        last = len(gram) - 1
-        vector = scipy.linalg.eigh(gram, subset_by_index=[last, last])[1][:, 0]
+        vector = scipy.linalg.eigh(gram, subset_by_index=[side - 1, side - 1])[1][:, 0]
         return unit(vector if p <= n else self.values.T @ vector)
 
 

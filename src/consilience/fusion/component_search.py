@@ -1,7 +1,8 @@
 """How many components, and how many features of each block: chosen on inner folds.
 
 One component after the other, as mixOmics tunes them: each gets the number of features
-under which the patients left out are told best, given the components before it.
+under which the patients left out are told best, given the components before it. Where
+their number is not given, the search ends with the first that does not help.
 """
 
 from __future__ import annotations
@@ -213,6 +214,8 @@ class Search:
                 losses.append((place + 1, keep, float(tried[-1][1].mean())))
             keep, loss, evidence, trials = tried[self._pick([one[1] for one in tried])]
             chosen.append((keep, loss, evidence))
+            if not self.fixed and place and loss.mean() >= chosen[-2][1].mean():
+                break
         last = len(chosen) - 1 if self.fixed else self._pick([one[1] for one in chosen])
         return Found(tuple(one[0] for one in chosen[: last + 1]), chosen[last][2], losses)
 

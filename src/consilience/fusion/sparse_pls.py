@@ -49,7 +49,7 @@ class BlockSparse(BlockFusion):
         scheme: Literal["horst", "centroid"] = "horst",
         choose: Literal["min", "1se"] = "min",
         folds: int = 5,
-        tol: float = 1e-8,
+        tol: float = 1e-6,
         max_iter: int = 200,
         random_state: int | None = None,
         modalities: Sequence[str] | None = None,
@@ -236,7 +236,7 @@ class BlockSparsePLS(BlockSparse):
     Parameters
     ----------
     n_components : int, optional
-        Chosen from 1 to 3 on inner folds if not given.
+        Up to 3, as long as each helps on inner folds, if not given.
     keep : int, sequence of int, or mapping of str to either, optional
         How many features each modality keeps: one number, one a component, or either by
         modality. If not given, 5, 10, 25, 100 and all are tried for each component, alike
@@ -252,7 +252,7 @@ class BlockSparsePLS(BlockSparse):
     folds : int
         Inner folds, on which settings are chosen and the evidence is calibrated.
     tol : float
-        The iteration ends when no loading moved by more than the root of it.
+        The iteration ends when no modality's loadings moved by more than the root of it.
     max_iter : int
         Most rounds over the modalities a component.
     random_state : int, optional

@@ -111,13 +111,14 @@ def _agreement(design: Any, one: str, other: str) -> float:
         said = [float(design[a][b]) for a, b in pairs if a in design and b in design[a]]
     if not said:
         raise InputError(f"design does not say how much {one!r} and {other!r} shall agree.")
+    outside = [value for value in said if not 0 <= value <= 1]
+    if outside:
+        raise InputError(
+            f"design must be between 0 and 1, but {one!r} and {other!r} have {outside[0]:g}."
+        )
     if said[0] != said[-1]:
         raise InputError(
             f"design must be symmetric, but it gives {one!r} and {other!r} both {said[0]:g} "
             f"and {said[-1]:g}."
-        )
-    if not 0 <= said[0] <= 1:
-        raise InputError(
-            f"design must be between 0 and 1, but {one!r} and {other!r} have {said[0]:g}."
         )
     return said[0]
