@@ -72,7 +72,9 @@ class CanonicalEmbedding(Imputes, Embedding):
         for name in self.names_:
             known = np.isfinite(blocks[name])
             shared = variates.T @ np.where(known, blocks[name], 0.0)
-            self.loadings_[name] = np.linalg.solve(spread, shared / np.maximum(known.sum(axis=0), 1))
+            self.loadings_[name] = np.linalg.solve(
+                spread, shared / np.maximum(known.sum(axis=0), 1)
+            )
 
     def _stacked(self, blocks: dict[str, FloatArray]) -> FloatArray:
         return np.hstack([self._project(name, blocks[name]) for name in self.names_])
@@ -146,7 +148,12 @@ class CanonicalEmbedding(Imputes, Embedding):
         tables = []
         for k in range(parts[0].shape[1]):
             rows = [
-                (k + 1, self.names_[i], self.names_[j], *correlation(parts[i][:, k], parts[j][:, k]))
+                (
+                    k + 1,
+                    self.names_[i],
+                    self.names_[j],
+                    *correlation(parts[i][:, k], parts[j][:, k]),
+                )
                 for i, j in combinations(range(len(parts)), 2)
             ]
             columns = ["component", "first", "second", "patients", "correlation"]

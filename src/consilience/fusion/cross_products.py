@@ -220,7 +220,9 @@ class Compressed:
     def inward(self, weights: Sequence[FloatArray]) -> list[FloatArray]:
         """Return vectors over features as vectors over the directions."""
         return [
-            w if root is None else solve_triangular(root, matrix @ w.astype(matrix.dtype), lower=True)
+            w
+            if root is None
+            else solve_triangular(root, matrix @ w.astype(matrix.dtype), lower=True)
             for matrix, root, w in zip(self.filled, self.roots, weights, strict=True)
         ]
 

@@ -1,9 +1,9 @@
-"""Penalised matrix decomposition of the cross-products between blocks: the core of sparse CCA.
+r"""Penalised matrix decomposition of the cross-products between blocks: the core of sparse CCA.
 
-For blocks :math:`X_1, \\dots, X_M` (patients in rows, columns standardised) one component is
+For blocks :math:`X_1, \dots, X_M` (patients in rows, columns standardised) one component is
 
-.. math:: \\max_w \\sum_{i<j} w_i' X_i' X_j w_j
-          \\quad\\text{with}\\quad \\|w_i\\|_2 \\le 1,\\; \\|w_i\\|_1 \\le c_i
+.. math:: \max_w \sum_{i<j} w_i' X_i' X_j w_j
+          \quad\text{with}\quad \|w_i\|_2 \le 1,\; \|w_i\|_1 \le c_i
 
 (Witten, Tibshirani and Hastie 2009, equation 4.2, for two blocks; Witten and Tibshirani
 2009, equation 8, for more). With all but one vector held fixed the best one is known in
@@ -303,7 +303,7 @@ def _signed(weights: list[FloatArray], penalties: Sequence[Penalty]) -> list[Flo
     if any(penalty.nonnegative for penalty in penalties):
         return weights
     leaning = next((s for s in (float((w**3).sum()) for w in weights) if s != 0), 1.0)
-    return [-w for w in weights] if leaning < 0 else weights
+    return [0.0 - w for w in weights] if leaning < 0 else weights
 
 
 class Starts:
@@ -314,9 +314,7 @@ class Starts:
     cross-product (`CCA`), for more at that principal axis of each block (`MultiCCA`).
     """
 
-    def __init__(
-        self, products: Products, blocks: Sequence[FloatArray], n_components: int
-    ) -> None:
+    def __init__(self, products: Products, blocks: Sequence[FloatArray], n_components: int) -> None:
         self.compressed = None
         rough = products
         if isinstance(products, Factored):

@@ -130,7 +130,7 @@ class SparseCCA(CanonicalEmbedding):
         return self.n_components
 
     def _find(self, blocks: dict[str, FloatArray]) -> None:
-        self._check_names(list(blocks))
+        self.check_names(list(blocks))
         penalties = self.penalties(blocks)
         found = decompose([blocks[n] for n in self.names_], penalties, self.n_components)
         self.strengths_ = found.strengths
@@ -170,7 +170,7 @@ class SparseCCA(CanonicalEmbedding):
             return float(self.penalty[name])
         return float(self.penalty)
 
-    def _check_names(self, names: list[str]) -> None:
+    def check_names(self, names: Sequence[str]) -> None:
         """Refuse settings for modalities there are none of, and modalities without a penalty."""
         known = self.modalities_ if self.modalities is None else self.modalities
         for setting in ("penalty", "nonnegative", "smoothness"):
