@@ -241,3 +241,28 @@ def test_a_candidate_that_the_data_refuse_says_why(folder: Path) -> None:
     failed = str(finding.candidate("n").failed)
     assert "JointNMF could be fitted with none of the 2 combinations" in failed
     assert "negativ" in failed
+
+
+def test_an_embedding_inside_a_method_is_named_too() -> None:
+    named = candidate("survival", method="Subtypes", options={"embedding": "JointNMF"})
+    assert isinstance(named.method.embedding, JointNMF)
+    table = {"method": "JointNMF", "n_components": 3, "weights": {"m1": 2.0}}
+    made = candidate("survival", method="Subtypes", options={"embedding": table})
+    assert made.method.embedding.n_components == 3
+    left = without_one(made, ["m1", "m2"])[0]
+    assert left.method.embedding.weights is None and left.modalities == ["m2"]
+
+
+@pytest.mark.parametrize(
+    ("embedding", "said"),
+    [
+        ("JointNFM", "options: embedding: method: 'JointNFM' is none of"),
+        ("EarlyFusion", "'EarlyFusion' is none of"),
+        ({"n_components": 3}, "embedding: method: '' is none of"),
+        ({"method": "JointNMF", "components": 3}, "options: embedding: JointNMF has no option"),
+        ({"method": "JointNMF", "l1": 3}, "l1 must be"),
+    ],
+)
+def test_an_embedding_that_cannot_be_is_named(embedding: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        candidate("binary", method="Subtypes", options={"embedding": embedding})

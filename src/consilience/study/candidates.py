@@ -42,19 +42,15 @@ class Candidate:
     @property
     def modalities(self) -> list[str]:
         """The modalities it is restricted to, empty if it uses all."""
-        return _restricted_to(self.estimator)
+        own = self.estimator
+        asked = own._asked() if isinstance(own, Fusion) else getattr(own, "modalities", None)
+        return list(asked or ())
 
     @property
     def method(self) -> Any:
         """The estimator, or the one that is tuned in it."""
         tuned = isinstance(self.estimator, TunedFusion)
         return self.estimator.method if tuned else self.estimator
-
-
-def _restricted_to(estimator: Any) -> list[str]:
-    alone = getattr(estimator, "modality", None)
-    used = list(getattr(estimator, "modalities", None) or ([alone] if alone else ()))
-    return used or (_restricted_to(estimator.method) if isinstance(estimator, TunedFusion) else [])
 
 
 def default_learner(outcome: Outcome, protocol: Protocol) -> BaseEstimator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from sklearn.utils import get_tags
 
@@ -11,6 +11,7 @@ from consilience import fusion
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.base import Fusion
+from consilience.fusion.embedding import Embedding
 from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.study import learners
 from consilience.study.candidates import Candidate
@@ -58,7 +59,7 @@ def declared(settings: CandidateSettings, kind: OutcomeKind, protocol: Protocol)
         )
     learner = _learner(settings, method, kind, protocol)
     _check_options(settings, method)
-    model = _made(method, kind, {**learner, **settings.options})
+    model = _made(method, kind, {**learner, **_with_embeddings(settings.options, method)})
     if kind not in get_tags(model).outcomes:
         raise InputError(
             f"options: with them {settings.method} does not learn an outcome that is {kind}."
@@ -85,16 +86,47 @@ def _learner(
 
 
 def _check_options(settings: CandidateSettings, method: type[Fusion]) -> None:
-    allowed = [key for key in method._get_param_names() if key not in NOT_OPTIONS]
-    for key in settings.options:
-        if key not in allowed:
-            raise InputError(
-                f"options: {settings.method} has no option {key!r}; it has "
-                f"{listing(allowed, most=20)}.{suggestion(key, allowed)}"
-            )
+    _check_known(settings.options, method, "options")
     for key in settings.grid or {}:
         if key in settings.options:
             raise InputError(f"grid: {key!r} stands in options too; give it in one of them.")
+
+
+def _check_known(options: Mapping[str, Any], method: type[Fusion], where: str) -> None:
+    allowed = [key for key in method._get_param_names() if key not in NOT_OPTIONS]
+    for key in options:
+        if key not in allowed:
+            raise InputError(
+                f"{where}: {method.__name__} has no option {key!r}; it has "
+                f"{listing(allowed, most=20)}.{suggestion(key, allowed)}"
+            )
+
+
+def _with_embeddings(options: Mapping[str, Any], method: type[Fusion]) -> dict[str, Any]:
+    """Return options with an embedding in place of its name, or of a table of it and its options.
+
+    Which options are embeddings is told by the annotations of the method's constructor.
+    """
+    hints = get_type_hints(method.__init__)
+    return {
+        key: _embedding(key, value)
+        if any(part is Embedding for part in (hints.get(key), *get_args(hints.get(key))))
+        else value
+        for key, value in options.items()
+    }
+
+
+def _embedding(key: str, value: Any) -> Embedding:
+    own = dict(value) if isinstance(value, Mapping) else {"method": value}
+    known = {name: one for name, one in methods().items() if issubclass(one, Embedding)}
+    chosen = _named(known, own.pop("method", ""), f"options: {key}: method")
+    _check_known(own, chosen, f"options: {key}")
+    model: Embedding = chosen(**own)
+    try:
+        model.check_settings()
+    except InputError as reason:
+        raise InputError(f"options: {key}: {reason}") from reason
+    return model
 
 
 def _made(method: type[Fusion], kind: OutcomeKind, options: Mapping[str, Any]) -> Fusion:

@@ -18,6 +18,7 @@ DRAFTED = (EarlyFusion, LateFusion, SingleModality, StackedFusion)  # a draft ha
 OPTIONS: Mapping[str, str] = {
     "JointNMF": 'negatives = "split"   # of values below 0 make two columns, one for each sign',
     "MultipleKernelLearning": 'kernels = "linear"   # or "rbf"; or { rna = "rbf", ... } by source',
+    "Subtypes": 'embedding = "SimilarityNetworkFusion"   # or { method = "MOFA", n_factors = 4 }',
 }
 """A setting worth knowing, where the usual one often does not fit."""
 

@@ -208,7 +208,7 @@ def _stacked(groups: Sequence[GroupFound], levels: Sequence[str]) -> Figure:
 
 
 def _stability(found: GroupsFound) -> list[Chart]:
-    known = {name: value for name, value in found.stability.items() if value is not None}
+    known = {_of(name): value for name, value in found.stability.items() if value is not None}
     if not known:
         return []
     return [
@@ -216,15 +216,21 @@ def _stability(found: GroupsFound) -> list[Chart]:
             key="stability",
             title=f"{plain(found.candidate)}: how stable the groups are",
             caption=(
-                "How alike the groups come out when patients are drawn anew: 1 means that the "
-                "same patients stay together every time, small numbers that the grouping is an "
-                "accident of who was in the study."
+                "How alike the groups come out when patients are drawn anew: at 1 the same "
+                "patients stay together every time; small numbers mean that the grouping is an "
+                "accident of who was in the study. More groups look more stable even where there "
+                "are none, so compare with the test, where the method made one."
             ),
             figure=weight_bars(known, "Stability"),
             columns=("Of", "Stability"),
-            rows=[(plain(name), number(value, known.values())) for name, value in known.items()],
+            rows=[(name, number(value, known.values())) for name, value in known.items()],
         )
     ]
+
+
+def _of(name: str) -> str:
+    """Return what a stability is of: so many groups, or the group of a name."""
+    return f"{name} groups" if name.isdecimal() else plain(name)
 
 
 def _title(found: GroupsFound) -> str:
