@@ -129,5 +129,5 @@ def test_a_start_changes_the_way_and_not_the_end(name):
     loss = LOSSES[name]
     first = fit_on_kernel(loss, X @ X.T, 10.0)
     cold = fit_on_kernel(loss, X @ X.T, 0.1)
-    warm = fit_on_kernel(loss, X @ X.T, 0.1, first.start)
+    warm = fit_on_kernel(loss, X @ X.T, 0.1, first)
     np.testing.assert_allclose(warm.eta, cold.eta, atol=1e-6)

@@ -23,6 +23,7 @@ from consilience.fusion.kernel_machines import (
 )
 from consilience.fusion.kernel_weights import (
     SIMPLE_GAP,
+    Weighted,
     easy,
     joint_alignment,
     mixture,
@@ -49,13 +50,6 @@ class Setting(NamedTuple):
 
     penalty: float
     balance: float = 0.0
-
-
-class Weighted(NamedTuple):
-    """Kernel weights, (n_kernels,), and the fit on their mixture."""
-
-    weights: FloatArray
-    fit: Fit
 
 
 def loss_of(task: Task, y: Y) -> Loss:
@@ -119,8 +113,8 @@ def _along_simple(
     """Return SimpleMKL's weights, which depend on the penalty."""
     found: list[Weighted] = []
     for setting in path:
-        start = found[-1].weights if found else None
-        weights, fit, _, _ = simple(kernels, loss, loss.n * setting.penalty, start, gap)
+        before = found[-1] if found else None
+        weights, fit, _, _ = simple(kernels, loss, loss.n * setting.penalty, before, gap)
         found.append(Weighted(weights, fit))
     return found
 
@@ -132,13 +126,13 @@ def _along_fixed(
     centred = np.array([centre(kernel) for kernel in kernels])
     found: list[Weighted] = []
     known: float | None = None
+    fit: Fit | None = None
     for setting in path:
         if setting.balance != known:
-            known, start = setting.balance, None
+            known, fit = setting.balance, None
             weights = _fixed_weights(weighting, centred, loss, known)
             factor = root(mixture(kernels, weights))
-        fit = fit_on_root(loss, factor, loss.n * setting.penalty, start)
-        start = fit.start
+        fit = fit_on_root(loss, factor, loss.n * setting.penalty, fit)
         found.append(Weighted(weights, fit))
     return found
 

@@ -159,6 +159,13 @@ def _onto_sides(g: FloatArray, sides: list[npt.NDArray[np.intp]]) -> FloatArray:
     return out
 
 
+class Weighted(NamedTuple):
+    """Kernel weights, (n_kernels,), and the fit on their mixture."""
+
+    weights: FloatArray
+    fit: Fit
+
+
 class SimpleFit(NamedTuple):
     """What SimpleMKL found.
 
@@ -182,7 +189,7 @@ def simple(
     kernels: FloatArray,
     loss: Loss,
     strength: float,
-    start: FloatArray | None = None,
+    before: Weighted | None = None,
     gap: float = SIMPLE_GAP,
 ) -> SimpleFit:
     """Minimise the penalised loss over the function and the weights together.
@@ -202,21 +209,21 @@ def simple(
     kernels : ndarray of shape (n_kernels, n_patients, n_patients)
     loss : Loss
     strength : float
-    start : ndarray of shape (n_kernels,), optional
-        Weights to begin with; equal ones by default.
+    before : Weighted, optional
+        What was found for a strength nearby, to begin with; equal weights by default.
     gap : float
     """
-    d = np.full(len(kernels), 1 / len(kernels)) if start is None else start
+    d = before.weights if before else np.full(len(kernels), 1 / len(kernels))
     without = loss.value(np.tile(loss.null(), (loss.n, 1)))
     along = _Along(kernels, loss, strength)
-    fit, slope = along.at(d)
+    fit, slope = along.at(d, before.fit if before else None)
     steps = 0
     while True:
         left = float(slope @ d - slope.min())
         gained = max(0.0, without - fit.objective)
         if left <= gap * gained + ROUNDING * abs(without) or steps == SIMPLE_STEPS:
             break
-        new = along.search(d, slope)
+        new = along.search(d, fit, slope)
         if new.fit.objective >= fit.objective:  # no further fall can be told from rounding
             break
         d, fit, slope = new
@@ -236,14 +243,14 @@ class _Along:
     def __init__(self, kernels: FloatArray, loss: Loss, strength: float) -> None:
         self.kernels, self.loss, self.strength = kernels, loss, strength
 
-    def at(self, d: FloatArray) -> tuple[Fit, FloatArray]:
+    def at(self, d: FloatArray, before: Fit | None) -> tuple[Fit, FloatArray]:
         """Return the fit on the mixture, and J's derivative by each kernel's weight."""
-        fit = fit_on_kernel(self.loss, mixture(self.kernels, d), self.strength)
+        fit = fit_on_kernel(self.loss, mixture(self.kernels, d), self.strength, before)
         a = fit.weights
         inner = [float(np.sum(a * (kernel @ a))) for kernel in self.kernels]
         return fit, -self.strength / 2 * np.array(inner)
 
-    def search(self, d: FloatArray, slope: FloatArray) -> _Point:
+    def search(self, d: FloatArray, fit: Fit, slope: FloatArray) -> _Point:
         """Return the lowest point along the reduced gradient, up to the simplex's edge.
 
         J is convex, so it is where the derivative along the direction changes its sign:
@@ -257,13 +264,13 @@ class _Along:
         first = at_low = float(slope @ direction)
         edge = d + high * direction
         edge[falls[ratios <= high]] = 0.0
-        point = self._point(edge)
+        point = self._point(edge, fit)
         at_high = float(point.slope @ direction)
         for _ in range(LINE_STEPS):
             if at_high <= 0 or abs(float(point.slope @ direction)) <= 0.1 * abs(first):
                 break
             middle = (low * at_high - high * at_low) / (at_high - at_low)
-            point = self._point(d + middle * direction)
+            point = self._point(d + middle * direction, point.fit)
             found = float(point.slope @ direction)
             if found > 0:
                 high, at_high, at_low = middle, found, at_low / 2
@@ -271,10 +278,10 @@ class _Along:
                 low, at_low, at_high = middle, found, at_high / 2
         return point
 
-    def _point(self, d: FloatArray) -> _Point:
+    def _point(self, d: FloatArray, before: Fit) -> _Point:
         inside = np.maximum(d, 0.0)
         inside /= inside.sum()
-        return _Point(inside, *self.at(inside))
+        return _Point(inside, *self.at(inside, before))
 
 
 def reduced_gradient(d: FloatArray, slope: FloatArray) -> FloatArray:
