@@ -121,7 +121,7 @@ class CanonicalCorrelation(CanonicalEmbedding):
             model = clone(self.model)
         model.fit(views)
         for name in ("fitted_", "weights_", "centre_of_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self.width_of_ = {n: v.shape[1] for n, v in zip(self.names_, views, strict=True)}
         if not self._keep_linear(model, views):
             self.fitted_ = model
@@ -152,7 +152,7 @@ class CanonicalCorrelation(CanonicalEmbedding):
         return True
 
     def _project(self, name: str, matrix: FloatArray) -> FloatArray:
-        measured = np.isfinite(matrix).any(axis=1)
+        measured = np.isfinite(matrix).any(axis=1, keepdims=True)
         filled = np.nan_to_num(matrix)
         if hasattr(self, "fitted_"):
             views = [
@@ -162,7 +162,7 @@ class CanonicalCorrelation(CanonicalEmbedding):
             scores = np.asarray(self.fitted_.transform(views)[self.names_.index(name)])
         else:
             scores = np.einsum("ij,jk->ik", filled - self.centre_of_[name], self.weights_[name])
-        return np.where(measured[:, None], scores, np.nan)
+        return np.asarray(np.where(measured, scores, np.nan))
 
     def _keeps_patients(self) -> bool:
         return hasattr(self, "fitted_") or super()._keeps_patients()

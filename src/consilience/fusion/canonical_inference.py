@@ -1,4 +1,4 @@
-"""Is a canonical component more than chance, how sparse should it be, and is it stable?"""
+"""Whether a canonical component is chance, how sparse it should be, how stable it is."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def permutation_test(
     random_state: int = 0,
     jobs: int = -1,
 ) -> pd.DataFrame:
-    """Test each component: how often do patients shuffled between modalities correlate as well?
+    """Test each component against patients shuffled between modalities.
 
     See `component_test`, which works on the model's matrices of this cohort.
 

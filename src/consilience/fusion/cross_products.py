@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,7 +42,7 @@ class Stored:
         Number of features of each block.
     """
 
-    def __init__(self, matrices: dict[tuple[int, int], FloatArray], sizes: list[int]) -> None:
+    def __init__(self, matrices: Mapping[tuple[int, int], FloatArray], sizes: list[int]) -> None:
         self.matrices = matrices
         self.sizes = sizes
 
@@ -232,3 +232,7 @@ class Compressed:
             w if root is None else solve_triangular(root, w, lower=True, trans="T") @ matrix
             for matrix, root, w in zip(self.filled, self.roots, weights, strict=True)
         ]
+
+
+def _directions(root: FloatArray, scores: FloatArray) -> FloatArray:
+    return np.asarray(solve_triangular(root, scores, lower=True), dtype=float)

@@ -8,7 +8,7 @@ from numba import njit
 from consilience.cohort.modality import FloatArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def smoothed(values: FloatArray, price: float) -> FloatArray:
     """Return the b that minimises ``|values - b|^2 / 2 + price * sum |b[i+1] - b[i]|``.
 
