@@ -155,22 +155,27 @@ def add_grams(
     """
     lacking, starts, entries = lists
     width = whole.shape[0]
+    own = np.empty((width, width))
     for i in range(total.shape[0]):
-        sign = -1.0 if lacking[i] else 1.0
-        own = np.zeros((width, width))
-        for at in range(starts[i], starts[i + 1]):
-            h = other[entries[at]]
+        own[:] = 0.0
+        at, end = starts[i], starts[i + 1]
+        while at + 4 <= end:  # four at a time: a quarter of the traffic to `own`
+            p, q = other[entries[at]], other[entries[at + 1]]
+            r, s = other[entries[at + 2]], other[entries[at + 3]]
             for a in range(width):
-                left = sign * h[a]
-                if left != 0.0:
-                    for b in range(a, width):
-                        own[a, b] += left * h[b]
+                row = own[a]
+                for b in range(width):
+                    row[b] += p[a] * p[b] + q[a] * q[b] + r[a] * r[b] + s[a] * s[b]
+            at += 4
+        while at < end:
+            p = other[entries[at]]
+            for a in range(width):
+                for b in range(width):
+                    own[a, b] += p[a] * p[b]
+            at += 1
         for a in range(width):
-            for b in range(a, width):
-                value = own[a, b] + (whole[a, b] if lacking[i] else 0.0)
-                total[i, a, b] += value
-                if b > a:
-                    total[i, b, a] += value
+            for b in range(width):
+                total[i, a, b] += whole[a, b] - own[a, b] if lacking[i] else own[a, b]
 
 
 @njit(cache=True)
