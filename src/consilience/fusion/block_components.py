@@ -94,7 +94,7 @@ class Block:
         side = min(n, p)
         if side > LONGEST_EXACT:
             begin = np.random.default_rng(0).normal(size=side)
-            found = svds(self.values, k=1, v0=begin, tol=1e-3, return_singular_vectors="vh")
+            found = svds(self.values, k=1, v0=begin, tol=1e-3)
             return unit(found[2][0])
         gram = self.values.T @ self.values if p <= n else self.values @ self.values.T
         vector = scipy.linalg.eigh(gram, subset_by_index=[side - 1, side - 1])[1][:, 0]
