@@ -163,7 +163,8 @@ class SimilarityNetworkFusion(Embedding):
         """
         first = {mark: place for place, mark in reversed(list(enumerate(self.marks_)))}
         places = [first.get(mark, -1) for mark in _marks(blocks)]
-        return np.equal(np.asarray(places)[:, None], np.arange(len(self.marks_)))
+        same: npt.NDArray[np.bool_] = np.asarray(places)[:, None] == np.arange(len(self.marks_))
+        return same
 
     def cluster_counts(self, most: int = 5) -> dict[str, Any]:
         """Return how many subtypes the network suggests, by eigengap and by rotation cost.
