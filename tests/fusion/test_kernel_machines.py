@@ -131,3 +131,23 @@ def test_a_start_changes_the_way_and_not_the_end(name):
     cold = fit_on_kernel(loss, X @ X.T, 0.1)
     warm = fit_on_kernel(loss, X @ X.T, 0.1, first)
     np.testing.assert_allclose(warm.eta, cold.eta, atol=1e-6)
+
+
+def test_coxs_loss_is_finite_where_hazards_are_beyond_all_numbers():
+    """Patients in the order of their risk, the log hazards 5,000 apart."""
+    y = np.array([(True, 1.0 + i) for i in range(5)], dtype=SURVIVAL.dtype)
+    loss, eta = CoxLoss(y), np.linspace(1e4, -1e4, 5)[:, None]
+    np.testing.assert_allclose(loss.value(eta), 0.0, atol=1e-9)
+    np.testing.assert_allclose(loss.gradient(eta), 0.0, atol=1e-9)
+    np.testing.assert_allclose(loss.value(-eta), 5000 * (1 + 2 + 3 + 4), rtol=1e-12)
+    # The last to die was expected to die at each of the five deaths.
+    np.testing.assert_allclose(loss.gradient(-eta)[:, 0], [-1, -1, -1, -1, 4], atol=1e-9)
+    assert np.isfinite(loss.hessian(-eta, np.eye(5))).all()
+
+
+@every_loss
+def test_a_bad_start_is_not_taken(name):
+    loss = LOSSES[name]
+    cold = fit_on_kernel(loss, X @ X.T, 1.0)
+    away = cold._replace(weights=1e6 * np.random.default_rng(0).normal(size=cold.weights.shape))
+    np.testing.assert_allclose(fit_on_kernel(loss, X @ X.T, 1.0, away).eta, cold.eta, atol=1e-7)

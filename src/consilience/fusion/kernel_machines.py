@@ -174,36 +174,36 @@ class CoxLoss(Loss):
     def take(self, patients: Any) -> CoxLoss:
         return CoxLoss(self.y[patients])
 
-    def _risks(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return exp(eta) and its sums over those at risk, ordered, on a common scale."""
-        hazard = np.exp(eta[self.order, 0] - eta.max())
-        return hazard, np.cumsum(hazard)[self.last]
+    def _log_at_risk(self, eta: FloatArray) -> FloatArray:
+        """Return the log of the sums of exp(eta) over those at risk, ordered."""
+        return np.asarray(np.logaddexp.accumulate(eta[self.order, 0])[self.last])
 
     def value(self, eta: FloatArray) -> float:
-        _, at_risk = self._risks(eta)
-        logs = np.log(at_risk) + eta.max()
-        return float((self.event * (logs - eta[self.order, 0])).sum())
+        return float((self.event * (self._log_at_risk(eta) - eta[self.order, 0])).sum())
 
-    def _cumulative(self, at_risk: FloatArray) -> FloatArray:
-        """Return Breslow's cumulative hazard at each patient's time."""
-        jumps = self.event / at_risk
-        total = np.concatenate([np.cumsum(jumps[::-1])[::-1], [0.0]])
+    def _expected(self, eta: FloatArray) -> FloatArray:
+        """Return the events expected of each patient, ordered: exp(eta) times Breslow's hazard.
+
+        In logarithms: the hazard alone may be beyond all numbers, but nobody at risk is
+        more than all at risk.
+        """
+        jumps = np.where(self.event > 0, -self._log_at_risk(eta), -np.inf)
+        total = np.logaddexp.accumulate(jumps[::-1])[::-1]
         first = np.searchsorted(self.last, self.last, side="left")
-        return np.asarray(total[first])
+        return np.asarray(np.exp(eta[self.order, 0] + total[first]))
 
     def gradient(self, eta: FloatArray) -> FloatArray:
-        hazard, at_risk = self._risks(eta)
         out = np.empty((self.n, 1))
-        out[self.order, 0] = hazard * self._cumulative(at_risk) - self.event
+        out[self.order, 0] = self._expected(eta) - self.event
         return out
 
     def hessian(self, eta: FloatArray, design: FloatArray) -> FloatArray:
-        hazard, at_risk = self._risks(eta)
         own = design[self.order]
-        happened = self.event > 0
-        sums = np.cumsum(own * hazard[:, None], axis=0)[self.last[happened]]
-        means = sums / at_risk[happened, None]
-        half = own * np.sqrt(hazard * self._cumulative(at_risk))[:, None]
+        happened = np.flatnonzero(self.event > 0)
+        at_risk = np.arange(self.n) <= self.last[happened, None]
+        logs = eta[self.order, 0] - self._log_at_risk(eta)[happened, None]
+        means = np.exp(np.where(at_risk, logs, -np.inf)) @ own
+        half = own * np.sqrt(self._expected(eta))[:, None]
         return np.asarray(half.T @ half - means.T @ means)
 
     def null(self) -> FloatArray:
@@ -272,11 +272,7 @@ def fit_on_root(loss: Loss, Z: FloatArray, strength: float, before: Fit | None =
     ridge = np.full((design.shape[1], 1), strength)
     if loss.intercept:
         ridge[-1] = 0.0
-    start = np.zeros((design.shape[1], loss.columns))
-    if before is not None:
-        start[: Z.shape[1]] = Z.T @ before.weights
-    if loss.intercept:
-        start[-1] = loss.null() if before is None else before.intercept
+    start = _start(loss, design, ridge, before)
     search = _newton if start.size <= MOST_NEWTON else _lbfgs
     found = search(loss, design, ridge, start)
     eta = design @ found
@@ -286,6 +282,20 @@ def fit_on_root(loss: Loss, Z: FloatArray, strength: float, before: Fit | None =
         weights=-loss.gradient(eta) / strength,
         objective=_objective(loss, design, ridge, found),
     )
+
+
+def _start(loss: Loss, design: FloatArray, ridge: FloatArray, before: Fit | None) -> FloatArray:
+    """Return the coefficients of the fit before, or of no features where these are better."""
+    start = np.zeros((design.shape[1], loss.columns))
+    if loss.intercept:
+        start[-1] = loss.null()
+    if before is None:
+        return start
+    other = design.T @ before.weights
+    if loss.intercept:
+        other[-1] = before.intercept
+    better = _objective(loss, design, ridge, other) < _objective(loss, design, ridge, start)
+    return other if better else start
 
 
 def _objective(loss: Loss, design: FloatArray, ridge: FloatArray, B: FloatArray) -> float:
