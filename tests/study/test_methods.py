@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from tests.study.report_example import example
 
+from consilience.study.declaring import methods
+from consilience.study.described import described, references, summary
+from consilience.study.finding import CandidateFinding
 from consilience.study.methods import enumerate_words, events_clause, methods_paragraph, splits
 from consilience.study.protocol import Protocol
 
@@ -51,3 +55,26 @@ def test_enumerate_words() -> None:
     assert enumerate_words([]) == "none"
     assert enumerate_words(["a"]) == "a"
     assert enumerate_words(iter("abc")) == "a, b and c"
+
+
+def test_a_method_is_told_in_its_own_words_with_its_source() -> None:
+    made = example("binary").finding.candidates[0].model_copy(update={"role": "fused"})
+
+    def named(name: str, method: str) -> CandidateFinding:
+        return made.model_copy(update={"name": name, "method": method})
+
+    text = described([named("a", "StackedFusion"), named("b", "StackedFusion")])
+    assert text.startswith("'a' and 'b' are StackedFusion: stacked generalisation (Wolpert 1992)")
+    assert text.endswith(
+        "References: Wolpert, D. H. (1992). Stacked generalization. Neural Networks 5, 241-259."
+    )
+    assert described([named("x", "Elsewhere")]) == "'x' is Elsewhere."
+    assert described([named("LateFusion", "LateFusion")]).startswith("The candidate LateFusion: ")
+    assert described([made.model_copy(update={"role": "single", "method": "LateFusion"})]) == ""
+
+
+@pytest.mark.parametrize("name", methods())
+def test_every_method_says_in_a_sentence_what_it_is(name: str) -> None:
+    text = summary(name)
+    assert 10 < len(text) < 200 and text.endswith(".") and not set("`*") & set(text)
+    assert all(source and "\n" not in source for source in references(name))

@@ -40,6 +40,8 @@ def references(method: str) -> list[str]:
 def _told(method: str, whose: Sequence[str]) -> str:
     *before, last = whose
     who = f"{', '.join(before)} and {last} are" if before else f"{last} is"
+    if whose == [f"'{method}'"]:
+        who = "The candidate"
     text = summary(method)
     # A sentence's first word goes on in small letters, an abbreviation as it is.
     start = text[:1].lower() if text[1:2].islower() or text[1:2] == " " else text[:1]

@@ -3,7 +3,8 @@
 Types are named by where they are imported from and looked up in the libraries as they are
 installed, so that a private module that moves between versions changes nothing. Left out on
 purpose: what reads files or calls functions given by name (text vectorisers, searches with
-their scorers), and what keeps the training patients whole (nearest neighbours).
+their scorers), and what keeps the training patients whole without saying so (nearest
+neighbours; our own methods that do so have a tag, and the model card tells).
 """
 
 from __future__ import annotations

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES = 6
+MOST_SHADED = 3
+"""Groups whose intervals are drawn; more of them hide each other."""
+
 PITCH = 34.0
 
 _UNSEEN = (
@@ -65,8 +68,10 @@ def _outcome(found: GroupsFound, unit: str) -> list[Chart]:
 
 
 def _survival(found: GroupsFound, unit: str) -> Chart:
+    shaded = len(found.groups) <= MOST_SHADED
+    shading = "; shading is the 95% interval" if shaded else ""
     lines = [
-        _steps(group, group.curve, Style(k))
+        _steps(group, group.curve, Style(k), shaded=shaded)
         for k, group in enumerate(found.groups)
         if group.curve is not None
     ]
@@ -75,9 +80,8 @@ def _survival(found: GroupsFound, unit: str) -> Chart:
         title=_title(found),
         caption=(
             "Kaplan-Meier curves of the patients of each group: the share still free of the "
-            "event. Lines far apart mean that the groups fare differently; shading is the 95% "
-            "interval. Below: how many were still followed at each time."
-            f"{_test(found)}{_UNSEEN}"
+            f"event. Lines far apart mean that the groups fare differently{shading}. Below: how "
+            f"many were still followed at each time.{_test(found)}{_UNSEEN}"
         ),
         figure=draw_steps(lines, unit, found.times),
         columns=(
@@ -98,8 +102,11 @@ def _survival(found: GroupsFound, unit: str) -> Chart:
     )
 
 
-def _steps(group: GroupFound, curve: Curve, style: Style) -> Steps:
-    ends = [np.array([np.nan if v is None else v for v in end]) for end in (curve.low, curve.high)]
+def _steps(group: GroupFound, curve: Curve, style: Style, *, shaded: bool) -> Steps:
+    ends = [
+        np.array([v if v is not None and shaded else np.nan for v in end])
+        for end in (curve.low, curve.high)
+    ]
     label = f"{plain(group.name)} ({group.patients:,} patients)"
     time, survival = np.array(curve.time), np.array(curve.survival)
     return Steps(label, style, time, survival, ends[0], ends[1], group.followed)
