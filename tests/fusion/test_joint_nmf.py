@@ -57,7 +57,8 @@ def test_planted_modules_are_found(gap: str, seed: int) -> None:
 
 
 def test_sparsity_keeps_the_modules_and_drops_the_rest() -> None:
-    dense, whole = fitted("both"), truth("both")
+    whole = truth("both")
+    dense = JointNMF(n_components=5, l1=0).fit(whole.cohort)
     thin = JointNMF(n_components=5, l1=0.1).fit(whole.cohort)
     assert recovery(thin.modules(), whole)["all"] >= 0.9
     zeros = [np.mean(np.vstack(list(model.H_.values())) == 0) for model in (dense, thin)]
@@ -94,7 +95,7 @@ def test_new_patients_are_placed_by_what_they_have() -> None:
 
 def test_one_modality_is_scikit_learns_nmf() -> None:
     frame = tables(truth("whole").cohort)["rna"]
-    model = JointNMF(n_components=4, restarts=10, tol=1e-8, max_iter=20_000)
+    model = JointNMF(n_components=4, restarts=10, l1=0, tol=1e-8, max_iter=20_000)
     model.fit(cohort_of({"rna": frame}))
     X = frame.to_numpy() / np.sqrt(np.mean(frame.to_numpy() ** 2, axis=0))
     best = min(
@@ -182,7 +183,7 @@ def test_graph_takes_edges_frames_and_matrices_alike() -> None:
     assert not np.array_equal(ours[0], JointNMF().fit(cohort).H_["mirna"])
 
 
-@pytest.mark.parametrize("negatives", ["split", "shift"])
+@pytest.mark.parametrize("negatives", ["split", "centre", "shift"])
 def test_values_below_zero_are_imputed_in_their_own_unit(negatives: str) -> None:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(150, 2))
@@ -198,6 +199,16 @@ def test_values_below_zero_are_imputed_in_their_own_unit(negatives: str) -> None
     real = frames["b"].to_numpy()[gaps]
     error = np.mean((tables(guess)["b"].to_numpy()[gaps] - real) ** 2)
     assert error < 0.4 * np.mean((real - frames["b"].mean(axis=0).mean()) ** 2)
+
+
+@pytest.mark.parametrize("gap", ["values missing", "both"])
+def test_too_many_modules_do_not_run_away_where_values_are_missing(gap: str) -> None:
+    """Without any penalty they do, which is why there is one by default."""
+    cohort, whole = truth(gap).cohort, truth("whole").cohort
+    filled = tables(JointNMF(n_components=25, restarts=1).fit(cohort).impute(cohort))
+    for name in NAMES:
+        real = tables(whole)[name].loc[filled[name].index]
+        assert np.mean((filled[name] - real).to_numpy() ** 2) < np.mean(real.var())
 
 
 def test_a_part_below_zero_is_shown_with_a_minus() -> None:

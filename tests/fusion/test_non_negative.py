@@ -16,10 +16,10 @@ def fitted(negatives: str) -> NonNegative:
     return NonNegative(negatives).fit({"m": BLOCK}, {"m": NAMES})
 
 
-def test_refused_by_name_with_the_two_ways_out() -> None:
+def test_refused_by_name_with_the_ways_out() -> None:
     said = (
-        r"modality 'm', feature 'a' and 1 others: a value below 0 .* negatives='split' .* "
-        r"negatives='shift'"
+        r"modality 'm', feature 'a' and 1 others: a value below 0 .* 'split' .* 'centre' .* "
+        r"or 'shift'"
     )
     with pytest.raises(InputError, match=said):
         fitted("refuse")
@@ -40,7 +40,7 @@ def test_split_has_a_column_for_each_sign_that_occurs() -> None:
     np.testing.assert_array_equal(c_below, [0, 1, 0])
 
 
-@pytest.mark.parametrize("negatives", ["split", "shift"])
+@pytest.mark.parametrize("negatives", ["split", "centre", "shift"])
 def test_back_is_where_it_came_from(negatives: str) -> None:
     way = fitted(negatives)
     columns = way.columns({"m": BLOCK})
@@ -52,6 +52,16 @@ def test_shift_counts_from_the_smallest_and_keeps_the_mean_square() -> None:
     columns = fitted("shift").columns({"m": BLOCK})["m"]
     np.testing.assert_array_equal(np.nanmin(columns, axis=0), 0.0)
     np.testing.assert_allclose(np.nanmean(columns**2, axis=0), 1.0)
+
+
+def test_centre_has_what_is_above_the_mean_and_what_is_below() -> None:
+    columns = fitted("centre").columns({"m": BLOCK})["m"]
+    assert columns.shape == (3, 6)
+    a_above, a_below = columns[:, 0], columns[:, 3]
+    deviation = np.std(BLOCK[:, 1])
+    values = (BLOCK[:, 1] - BLOCK[:, 1].mean()) / deviation
+    np.testing.assert_allclose(a_above - a_below, values)
+    np.testing.assert_array_equal(a_above * a_below, 0.0)
 
 
 @pytest.mark.parametrize("negatives", ["split", "shift"])

@@ -25,7 +25,7 @@ from consilience.fusion.feature_graph import Key, edges_between, same_sign
 from consilience.fusion.imputing import Imputes
 from consilience.fusion.masked_nmf import Factors, Joined, Penalty, factorise, project, start
 from consilience.fusion.modules import Module, as_discovery, enrichment, strongest, z_scores
-from consilience.fusion.non_negative import Negatives, NonNegative
+from consilience.fusion.non_negative import WAYS, Negatives, NonNegative
 from consilience.fusion.restarts import consensus, cophenetic, dispersion
 
 TIE = 1e-9  # objectives closer than this share: the earlier restart is kept
@@ -58,7 +58,9 @@ class JointNMF(Imputes, Embedding):
         How many random starts. To judge K by the consensus, take 30 or more.
     l1 : float
         From 0 to below 1: how much a feature must go along with a module, as a cosine, to
-        be part of it. Larger is sparser.
+        be part of it. Larger is sparser. Not 0 by default: where values are missing and
+        modules many, a factorisation without any penalty follows single values, and what it
+        imputes has no bound.
     graphs : mapping, optional
         What is known about which features go together (Zhang et al. 2011): by modality
         the graph among its features, or by pair of modalities that between them; a matrix,
@@ -69,9 +71,10 @@ class JointNMF(Imputes, Embedding):
         How hard: at 1 a feature's neighbours weigh as much as its own values.
     weights : mapping of str to float, optional
         How much a modality counts, 1 where not named.
-    negatives : {"refuse", "split", "shift"}
+    negatives : {"refuse", "split", "centre", "shift"}
         What to do with values below 0: refuse them; make of a feature two columns, one for
-        each sign; or count from the smallest training value. See `NonNegative`.
+        each sign, or one for each side of its mean; or count from the smallest training
+        value. See `NonNegative`.
     max_iter : int
         Most iterations of a start.
     tol : float
@@ -129,7 +132,7 @@ class JointNMF(Imputes, Embedding):
         encoders: Mapping[str, Any] | None = None,
         n_components: int = 5,
         restarts: int = 5,
-        l1: float = 0.0,
+        l1: float = 0.02,
         graphs: Mapping[Key, Any] | None = None,
         graph_weight: float = 1.0,
         weights: Mapping[str, float] | None = None,
@@ -163,10 +166,10 @@ class JointNMF(Imputes, Embedding):
             raise InputError(f"graph_weight must be a number from 0, not {self.graph_weight!r}.")
         if not 0 <= self.tol < math.inf:
             raise InputError(f"tol must be a number from 0, not {self.tol!r}.")
-        if self.negatives not in ("refuse", "split", "shift"):
+        if self.negatives not in WAYS:
             raise InputError(
-                f"negatives must be 'refuse', 'split' or 'shift', not {self.negatives!r}."
-                f"{suggestion(self.negatives, ('refuse', 'split', 'shift'))}"
+                f"negatives must be one of {listing(WAYS)}, not {self.negatives!r}."
+                f"{suggestion(self.negatives, WAYS)}"
             )
 
     def _learn(self, blocks: dict[str, FloatArray]) -> None:

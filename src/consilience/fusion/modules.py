@@ -29,7 +29,7 @@ class Module:
         Such as "module 1"; module 1 is the strongest.
     loadings : tuple of Loading
         Its features, those of a modality together and the strongest first. The weight is
-        the z-score, with a minus where it is the feature's values below 0 that take part.
+        the z-score, with a minus where it is the feature's low values that take part.
     patients : tuple of str
         Ids of its patients, the strongest first.
     strength : float

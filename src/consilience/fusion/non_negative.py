@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
 
-Negatives = Literal["refuse", "split", "shift"]
+Negatives = Literal["refuse", "split", "centre", "shift"]
+WAYS: tuple[Negatives, ...] = get_args(Negatives)
 
 
 class NonNegative(BaseEstimator):  # type: ignore[misc]
@@ -23,10 +24,12 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    negatives : {"refuse", "split", "shift"}
+    negatives : {"refuse", "split", "centre", "shift"}
         "split": a feature that falls below 0 becomes two columns, its positive part and
         its negative part with the sign turned (Kim and Tidor 2003; so did Zhang et al.
         2012). A part that no training patient shows has no column.
+        "centre": as "split", about the training mean and in standard deviations: what is
+        above average and what is below, whatever the sign.
         "shift": the smallest training value is subtracted, and the column brought back to
         a root mean square of 1; a new patient below it counts as at it.
 
@@ -41,7 +44,7 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
     source_ : dict of str to ndarray of int
         The feature each column comes from.
     sign_ : dict of str to ndarray
-        -1 for a negative part, otherwise 1.
+        -1 for the part below 0 or the mean, otherwise 1.
     offset_, size_ : dict of str to ndarray
         What was subtracted from a feature and what it was then divided by.
     """
@@ -83,13 +86,13 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
         width = values.shape[1]
         self.offset_[name], self.size_[name] = np.zeros(width), np.ones(width)
         self.source_[name], self.sign_[name] = np.arange(width), np.ones(width)
-        if self.negatives == "shift":
-            self.offset_[name] = lowest
-            square = np.nanmean((values - self.offset_[name]) ** 2, axis=0)
-            self.size_[name] = np.sqrt(square)
-        if self.negatives == "split":
-            above = np.flatnonzero(np.nanmax(values, axis=0) > 0)
-            below = np.flatnonzero(lowest < 0)
+        if self.negatives in ("shift", "centre"):
+            centre = np.nanmean(values, axis=0) if self.negatives == "centre" else lowest
+            self.offset_[name] = centre
+            self.size_[name] = np.sqrt(np.nanmean((values - centre) ** 2, axis=0))
+        if self.negatives in ("split", "centre"):
+            above = np.flatnonzero(np.nanmax(values, axis=0) > self.offset_[name])
+            below = np.flatnonzero(lowest < self.offset_[name])
             self.source_[name] = np.concatenate([above, below])
             self.sign_[name] = np.repeat([1.0, -1.0], [len(above), len(below)])
 
@@ -101,8 +104,9 @@ class NonNegative(BaseEstimator):  # type: ignore[misc]
                 others = f" and {len(wrong) - 1} others" if len(wrong) > 1 else ""
                 raise InputError(
                     f"modality {name!r}, feature {feature!r}{others}: a value below 0 cannot be "
-                    "factorised without signs; set negatives='split' (two columns, one for each "
-                    "sign) or negatives='shift' (counted from the smallest training value)."
+                    "factorised without signs; set negatives to 'split' (two columns, one for "
+                    "each sign), 'centre' (two about the mean) or 'shift' (counted from the "
+                    "smallest training value)."
                 )
         return values
 
