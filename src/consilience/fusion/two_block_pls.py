@@ -20,6 +20,7 @@ from consilience.fusion.discovery import Component, Components, Discovery, Loadi
 from consilience.fusion.embedding import Embedding
 
 MODES = {"canonical": PLSCanonical, "regression": PLSRegression}
+TOL = 1e-8  # of the squared change of a weight vector of length 1
 MOST_SHOWN = 10  # loadings a modality in a report
 
 Side = tuple[FloatArray, npt.NDArray[np.bool_]]
@@ -88,7 +89,7 @@ class TwoBlockPLS(Embedding):
         first: str | Sequence[str] | None = None,
         n_components: int = 2,
         mode: Literal["canonical", "regression"] = "canonical",
-        max_iter: int = 1000,
+        max_iter: int = 2000,
         modalities: Sequence[str] | None = None,
         encoders: Mapping[str, Any] | None = None,
     ) -> None:
@@ -136,9 +137,10 @@ class TwoBlockPLS(Embedding):
                 np.linalg.svd(side, full_matrices=False)[2][: self.n_components].T
                 for side in (one, other)
             ]
-        model = MODES[self.mode](self.n_components, scale=False, max_iter=self.max_iter)
-        model.fit(one, other)
-        return [np.asarray(model.x_rotations_), np.asarray(model.y_rotations_)]
+        model = MODES[self.mode](self.n_components, scale=False, max_iter=self.max_iter, tol=TOL)
+        (short, basis), (short_other, basis_other) = _shortened(one), _shortened(other)
+        model.fit(short, short_other)
+        return [basis.T @ model.x_rotations_, basis_other.T @ model.y_rotations_]
 
     def _split(self, names: list[str]) -> list[list[str]]:
         first = [self.first] if isinstance(self.first, str) else list(self.first or names[:1])
@@ -230,6 +232,18 @@ def _side(blocks: Mapping[str, FloatArray], names: Sequence[str]) -> Side:
     whole = np.hstack([blocks[name] / np.sqrt(blocks[name].shape[1]) for name in names])
     known = np.isfinite(whole)
     return np.where(known, whole, 0.0), np.asarray(known.any(axis=1))
+
+
+def _shortened(side: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a wide side in as many columns as rows, and the basis that turns it back.
+
+    All that PLS asks of a side is within the span of its patients, so that the pairs are the
+    same; a round of the power method then costs patients squared, not patients times features.
+    """
+    if side.shape[1] <= 4 * side.shape[0]:
+        return side, np.eye(side.shape[1])
+    left, values, right = np.linalg.svd(side - side.mean(axis=0), full_matrices=False)
+    return left * values, right
 
 
 def _correlations(one: FloatArray, other: FloatArray) -> FloatArray:
