@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,14 @@ from consilience.fusion.coordinate_descent import (
     settle,
     slopes,
 )
-from consilience.fusion.families import Cox, Family, loss
+from consilience.fusion.families import Cox, Family, Gaussian
+from consilience.fusion.family_losses import loss
 
-TOLERANCE = 1e-7  # of the optimality conditions, as a share of the largest gradient at 0
+TOLERANCE = 1e-4  # of the optimality conditions, as a share of the largest gradient at 0
 ENOUGH = 0.999  # share of the deviance explained, beyond which a path ends (glmnet)
 TOO_LITTLE = 1e-5  # gain of that share from one penalty to the next (glmnet)
 FEWEST = 5  # penalties before either rule
+INEXACT = 0.05  # the quadratic model is only a model, save for the gaussian family
 TINY_L1 = 1e-3  # ridge has no smallest penalty that empties the model: glmnet's stand-in
 
 
@@ -155,6 +157,7 @@ def problem_of(design: Design, family: Family, penalty: Penalty) -> Problem:
         float(penalty.l1_ratio),
         not isinstance(family, Cox),
         float(penalty.tolerance),
+        0.0 if isinstance(family, Gaussian) else INEXACT,
     )
 
 
@@ -169,7 +172,7 @@ def objective(
     return float(smooth + strength * (penalty.factors * size).sum())
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _smooth(problem, family, eta, views):  # type: ignore[no-untyped-def]
     return loss(family, eta) + disagreement(problem, views)
 
@@ -184,6 +187,7 @@ class Start(NamedTuple):
     model: Model
     slopes: FloatArray  # (r, p): minus the gradient
     loss: float
+    largest: float  # absolute gradient at 0
 
 
 def begin(design: Design, family: Family, penalty: Penalty) -> Start:
@@ -202,13 +206,19 @@ def begin(design: Design, family: Family, penalty: Penalty) -> Start:
     unfitted = float(loss_at(family, state.eta))
     settle(problem, family, state, before, model, free, 0.0)
     slopes(problem, family, state, model, everything, gradient)
-    return Start(problem, family, state, before, model, gradient, unfitted)
+    return Start(problem, family, state, before, model, gradient, unfitted, largest)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def loss_at(family, eta):  # type: ignore[no-untyped-def]
     """Return the mean negative log-likelihood; to be called from plain Python."""
     return loss(family, eta)
+
+
+def tightened(start: Start, tolerance: float) -> Start:
+    """Return the same place on the path, to go on from with another tolerance."""
+    share = tolerance * start.largest
+    return start._replace(problem=start.problem._replace(tolerance=share))
 
 
 def largest_lambda(start: Start) -> float:
@@ -224,7 +234,7 @@ def largest_lambda(start: Start) -> float:
 def lambda_path(start: Start, n_lambdas: int, ratio: float | None) -> FloatArray:
     """Return penalties from the largest down, evenly on the log scale, as glmnet does."""
     p, n = start.problem.columns.shape
-    lowest = (1e-2 if n < p else 1e-4) if ratio is None else ratio
+    lowest = (1e-2 if n < p else 1e-3) if ratio is None else ratio
     top = largest_lambda(start)
     return np.geomspace(top, top * lowest, n_lambdas) if top > 0 else np.array([1.0])
 
@@ -262,7 +272,7 @@ def follow(start: Start, lambdas: Sequence[float] | FloatArray, *, whole: bool) 
     )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _screen(problem, gradient, beta, lower, upper, strong):  # type: ignore[no-untyped-def]
     """Mark what the sequential strong rule (Tibshirani et al. 2012) does not discard."""
     threshold = problem.l1_ratio * max(2.0 * lower - upper, 0.0)
@@ -272,7 +282,7 @@ def _screen(problem, gradient, beta, lower, upper, strong):  # type: ignore[no-u
             strong[r, j] = kept or abs(gradient[r, j]) >= threshold * problem.factors[j]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _admit(problem, gradient, looked, active, penalty):  # type: ignore[no-untyped-def]
     """Mark as active what was looked at and violates its condition at 0; return how many."""
     found = 0
@@ -286,7 +296,7 @@ def _admit(problem, gradient, looked, active, penalty):  # type: ignore[no-untyp
     return found
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _solve(parts, strong, active, penalty):  # type: ignore[no-untyped-def]
     """Minimise at one penalty; the optimality conditions are checked for every feature."""
     problem, family, state, before, model, gradient = parts
@@ -305,16 +315,16 @@ def _solve(parts, strong, active, penalty):  # type: ignore[no-untyped-def]
                 strong[r, j] = strong[r, j] or active[r, j]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _follow(parts, strengths, stop, out):  # type: ignore[no-untyped-def]
     """Walk down the penalties; return how many were fitted."""
-    problem, family, state, before, model, gradient = parts
+    problem, family, state, _, _, gradient = parts
     lambdas, upper = strengths
     reached, room = stop
     coefficients, intercepts, losses, converged = out
     active = np.zeros(gradient.shape, dtype=np.bool_)
     for r in range(active.shape[0]):
-        active[r] = problem.factors == 0.0
+        active[r] = (problem.factors == 0.0) | (state.coefficients[r] != 0.0)
     first = reached
     for place in range(len(lambdas)):
         strong = active.copy()
@@ -326,7 +336,7 @@ def _follow(parts, strengths, stop, out):  # type: ignore[no-untyped-def]
         losses[place] = loss(family, state.eta)
         gain = (reached - losses[place]) / room
         reached = losses[place]
-        over = (first - reached) / room > 0.999 or gain < 1e-5
-        if place + 1 >= 5 and over and room < np.inf:
+        over = (first - reached) / room > ENOUGH or gain < TOO_LITTLE
+        if place + 1 >= FEWEST and over and room < np.inf:
             return place + 1
     return len(lambdas)

@@ -1,8 +1,7 @@
-"""Kinds of outcome as likelihoods: loss, gradient and curvature, compiled.
+"""Kinds of outcome as likelihoods: what they hold, and what a linear predictor means in them.
 
-A family is a small tuple of arrays with the outcome in it. The compiled functions
-`loss` and `derive` find their form by the family's type, as `functools.singledispatch`
-does for plain Python, so that one compiled solver serves every family.
+A family is a small tuple of arrays with the outcome in it, which compiled code reads;
+the loss and its derivatives are in `family_losses`.
 
 Linear predictors are called ``eta``, shape (n_responses, n_patients): one response
 for all families but the multinomial, which has one a class.
@@ -10,18 +9,14 @@ for all families but the multinomial, which has one a class.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
 from scipy.special import expit, log_softmax, softmax, xlogy
 
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.errors import InputError
 
-LEAST_CURVATURE = 1e-5  # glmnet's floor: a fitted probability of 0 or 1 leaves none
 Y = Any
 
 
@@ -47,7 +42,8 @@ class Gaussian(NamedTuple):
         """Return the mean loss of a model that fits every patient as well as can be."""
         return 0.0
 
-    def values(self, eta: FloatArray) -> FloatArray:
+    @staticmethod
+    def values(eta: FloatArray) -> FloatArray:
         """Return the expected outcome, (n, 1)."""
         return eta.T
 
@@ -79,7 +75,8 @@ class Binomial(NamedTuple):
         """Return the loss of a model that fits every patient as well as can be."""
         return 0.0
 
-    def values(self, eta: FloatArray) -> FloatArray:
+    @staticmethod
+    def values(eta: FloatArray) -> FloatArray:
         """Return the probabilities of both classes, (n, 2)."""
         one = expit(eta[0])
         return np.column_stack([1 - one, one])
@@ -116,7 +113,8 @@ class Multinomial(NamedTuple):
         """Return the loss of a model that fits every patient as well as can be."""
         return 0.0
 
-    def values(self, eta: FloatArray) -> FloatArray:
+    @staticmethod
+    def values(eta: FloatArray) -> FloatArray:
         """Return the probabilities of the classes, (n, n_classes)."""
         return np.asarray(softmax(eta.T, axis=1))
 
@@ -163,7 +161,8 @@ class Poisson(NamedTuple):
         """Return the loss where every expected count is the count."""
         return float(np.mean(self.y - xlogy(self.y, self.y)))
 
-    def values(self, eta: FloatArray) -> FloatArray:
+    @staticmethod
+    def values(eta: FloatArray) -> FloatArray:
         """Return the expected count, (n, 1)."""
         return np.exp(eta.T)
 
@@ -208,6 +207,11 @@ class Cox(NamedTuple):
         """Return 0: the baseline hazard takes the place of an intercept."""
         return np.zeros(1)
 
+    @staticmethod
+    def values(eta: FloatArray) -> FloatArray:
+        """Return the hazard relative to that of a linear predictor of 0, (n, 1)."""
+        return np.exp(eta.T)
+
     def least(self) -> float:
         """Return the loss of a model that fits every patient as well as can be."""
         ends = np.cumsum(self.event[self.order])[self.bounds - 1]
@@ -235,176 +239,3 @@ class Cox(NamedTuple):
 
 
 Family = Gaussian | Binomial | Multinomial | Poisson | Cox
-
-
-def loss(family: Any, eta: Any) -> Any:
-    """Return the mean negative log-likelihood (compiled; the body is chosen by type)."""
-    raise NotImplementedError(type(family))
-
-
-def derive(family: Any, eta: Any, response: Any, gradient: Any, curvature: Any) -> Any:
-    """Fill the derivatives of n times the loss by a response's ``eta`` (compiled).
-
-    `gradient` and `curvature` are of shape (n,); the curvature is the diagonal of the
-    second derivative.
-    """
-    raise NotImplementedError(type(family))
-
-
-def _is_compiled(family: Any, kind: type) -> bool:
-    return isinstance(family, types.BaseNamedTuple) and family.instance_class is kind
-
-
-def _loss_of(kind: type) -> Callable[[Any], Any]:
-    """Register a body of `loss` for a family."""
-
-    def register(body: Any) -> Any:
-        @overload(loss, strict=False)
-        def choose(family: Any, eta: Any) -> Any:
-            return body if _is_compiled(family, kind) else None
-
-        return body
-
-    return register
-
-
-def _derivatives_of(kind: type) -> Callable[[Any], Any]:
-    """Register a body of `derive` for a family."""
-
-    def register(body: Any) -> Any:
-        @overload(derive, strict=False)
-        def choose(family: Any, eta: Any, response: Any, gradient: Any, curvature: Any) -> Any:
-            return body if _is_compiled(family, kind) else None
-
-        return body
-
-    return register
-
-
-@_loss_of(Gaussian)
-def _gaussian_loss(family, eta):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(family.y)):
-        total += (family.y[i] - eta[0, i]) ** 2
-    return 0.5 * total / len(family.y)
-
-
-@_derivatives_of(Gaussian)
-def _gaussian_derivatives(family, eta, response, gradient, curvature):  # type: ignore[no-untyped-def]
-    for i in range(len(family.y)):
-        gradient[i] = eta[0, i] - family.y[i]
-        curvature[i] = 1.0
-
-
-@_loss_of(Binomial)
-def _binomial_loss(family, eta):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(family.y)):
-        value = eta[0, i]
-        total += max(value, 0.0) + np.log1p(np.exp(-abs(value))) - family.y[i] * value
-    return total / len(family.y)
-
-
-@_derivatives_of(Binomial)
-def _binomial_derivatives(family, eta, response, gradient, curvature):  # type: ignore[no-untyped-def]
-    for i in range(len(family.y)):
-        probability = 1.0 / (1.0 + np.exp(-eta[0, i]))
-        gradient[i] = probability - family.y[i]
-        curvature[i] = max(probability * (1.0 - probability), LEAST_CURVATURE)
-
-
-@_loss_of(Multinomial)
-def _multinomial_loss(family, eta):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(family.y)):
-        top = eta[0, i]
-        for k in range(1, family.classes):
-            top = max(top, eta[k, i])
-        mass = 0.0
-        for k in range(family.classes):
-            mass += np.exp(eta[k, i] - top)
-        total += top + np.log(mass) - eta[family.y[i], i]
-    return total / len(family.y)
-
-
-@_derivatives_of(Multinomial)
-def _multinomial_derivatives(family, eta, response, gradient, curvature):  # type: ignore[no-untyped-def]
-    for i in range(len(family.y)):
-        mass = 0.0
-        for k in range(family.classes):
-            mass += np.exp(eta[k, i] - eta[response, i])
-        probability = 1.0 / mass
-        gradient[i] = probability
-        if family.y[i] == response:
-            gradient[i] -= 1.0
-        curvature[i] = max(probability * (1.0 - probability), LEAST_CURVATURE)
-
-
-@_loss_of(Poisson)
-def _poisson_loss(family, eta):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for i in range(len(family.y)):
-        total += np.exp(eta[0, i]) - family.y[i] * eta[0, i]
-    return total / len(family.y)
-
-
-@_derivatives_of(Poisson)
-def _poisson_derivatives(family, eta, response, gradient, curvature):  # type: ignore[no-untyped-def]
-    for i in range(len(family.y)):
-        expected = np.exp(eta[0, i])
-        gradient[i] = expected - family.y[i]
-        curvature[i] = max(expected, LEAST_CURVATURE)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _at_risk(family, eta, relative, mass):  # type: ignore[no-untyped-def]
-    """Fill hazards relative to the highest, and their sum over each group's risk set."""
-    top = eta[0, 0]
-    for i in range(1, eta.shape[1]):
-        top = max(top, eta[0, i])
-    for i in range(eta.shape[1]):
-        relative[i] = np.exp(eta[0, i] - top)
-    total = 0.0
-    for group in range(len(family.bounds) - 1, -1, -1):
-        start = 0 if group == 0 else family.bounds[group - 1]
-        for place in range(start, family.bounds[group]):
-            total += relative[family.order[place]]
-        mass[group] = total
-    return top
-
-
-@_loss_of(Cox)
-def _cox_loss(family, eta):  # type: ignore[no-untyped-def]
-    relative = np.empty(eta.shape[1])
-    mass = np.empty(len(family.bounds))
-    top = _at_risk(family, eta, relative, mass)
-    total = 0.0
-    start = 0
-    for group in range(len(family.bounds)):
-        for place in range(start, family.bounds[group]):
-            i = family.order[place]
-            if family.event[i] > 0:
-                total += np.log(mass[group]) + top - eta[0, i]
-        start = family.bounds[group]
-    return total / eta.shape[1]
-
-
-@_derivatives_of(Cox)
-def _cox_derivatives(family, eta, response, gradient, curvature):  # type: ignore[no-untyped-def]
-    relative = np.empty(eta.shape[1])
-    mass = np.empty(len(family.bounds))
-    _at_risk(family, eta, relative, mass)
-    hazard = 0.0
-    squares = 0.0
-    start = 0
-    for group in range(len(family.bounds)):
-        for place in range(start, family.bounds[group]):
-            if family.event[family.order[place]] > 0:
-                hazard += 1.0 / mass[group]
-                squares += 1.0 / mass[group] ** 2
-        for place in range(start, family.bounds[group]):
-            i = family.order[place]
-            gradient[i] = relative[i] * hazard - family.event[i]
-            diagonal = relative[i] * hazard - relative[i] ** 2 * squares
-            curvature[i] = max(diagonal, LEAST_CURVATURE)
-        start = family.bounds[group]
