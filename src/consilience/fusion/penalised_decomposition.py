@@ -115,7 +115,7 @@ def unit_vector(target: FloatArray, penalty: Penalty) -> FloatArray:
         return np.asarray(np.sign(target) * tied / np.sqrt(np.count_nonzero(tied)))
     below = top - size
     kept = np.maximum(depth(below, penalty.bound) - below, 0.0)
-    return np.asarray(np.copysign(kept / np.linalg.norm(kept), target))
+    return np.asarray(np.sign(target) * kept / np.linalg.norm(kept) + 0.0)
 
 
 def depth(below: FloatArray, bound: float) -> float:

@@ -47,7 +47,8 @@ class SparseCCA(CanonicalEmbedding):
     smoothness : mapping of str to float, optional
         Modalities whose features are in a meaningful order (along a chromosome, in
         time), with the price of a difference between neighbouring weights: the fused lasso.
-        The L1 bound holds as well. Around 0.1 is a place to begin.
+        The L1 bound holds as well, save that a stretch of equal weights is kept
+        whole. Around 0.1 is a place to begin.
     permutations : int
         If not 0, `fit` tests every component by that many permutations
         (`consilience.fusion.canonical_inference`).
