@@ -159,6 +159,19 @@ def test_who_has_only_a_modality_of_weight_0_gets_the_prior():
     np.testing.assert_allclose(model.predict(only), y.mean())
 
 
+def test_breast_cancers_without_protein_are_told_by_the_rest():
+    """150 tumours to train on, 70 who all lack a modality; chance is 0.5."""
+    loaders = pytest.importorskip("bench.loaders")
+    try:
+        train, test = loaders.breast_tcga()
+    except InputError as reason:
+        pytest.skip(str(reason))
+    y, truth = (part.patients["subtype"].to_numpy() for part in (train, test))
+    model = MultipleKernelLearning.for_outcome("multiclass", random_state=0).fit(train, y)
+    assert model.weights_["protein"] > 0.1
+    assert model.score(test, truth) >= 0.9
+
+
 # --- what is kept -----------------------------------------------------------------------------
 
 
