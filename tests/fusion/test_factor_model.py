@@ -360,6 +360,19 @@ class TestDiscoveries:
         assert {"rna"} in where or {"protein", "blood"} in where
         assert all(where)
 
+    def test_a_factor_that_is_one_patient_is_told(self):
+        _, matrices = planted()
+        odd = {name: matrix.copy() for name, matrix in matrices.items()}
+        odd["rna"][7] += 40 * np.sign(np.arange(60) - 29.5)
+        model = MOFA(n_factors=5).fit(cohort_of(odd))
+        factors, _ = model.discoveries()
+        told = [f.name for f in factors.components if "of it is one patient" in f.notes]
+        outlier = int(model.largest_patient_.argmax())
+        assert told == [f"factor {outlier + 1}"]
+        scores = model.transform(cohort_of(odd))[:, outlier] ** 2
+        assert scores.argmax() == 7
+        assert model.largest_patient_[outlier] == pytest.approx(scores[7] / scores.sum(), rel=0.01)
+
     def test_a_small_cohort_with_text_and_gaps(self):
         cohort, _ = gappy_cohort("binary")
         model = MOFA().fit(cohort)

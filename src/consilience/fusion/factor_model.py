@@ -81,6 +81,9 @@ class MOFA(Imputes, Embedding):
         patients; can be a little below 0 where it explains nothing.
     factor_variances_ : ndarray of shape (n_factors,)
         Variance of each factor over the training patients.
+    largest_patient_ : ndarray of shape (n_factors,)
+        The share that a single training patient has in the factor's sum of squares. Near 1
+        the factor is an outlier, not a direction along which patients differ.
     carried_ : dict of str to ndarray of shape (n_factors,)
         From 0 to 1: how much of what the other modalities say of each factor is to be
         believed where this one is missing: the slope, over training patients, of factors
@@ -205,6 +208,9 @@ class MOFA(Imputes, Embedding):
         }
         self.variance_explained_ = {name: share[order] for name, share in explained.items()}
         self.factor_variances_ = factors.var(axis=0)[order]
+        squares = factors[:, order] ** 2
+        total = squares.sum(axis=0)
+        self.largest_patient_ = squares.max(axis=0) / np.where(total > 0, total, 1.0)
 
     def _carried(
         self, missing: str, blocks: dict[str, FloatArray], factors: FloatArray
@@ -265,11 +271,7 @@ class MOFA(Imputes, Embedding):
                 f"factor {k + 1}",
                 tuple(loading for name in explained for loading in self._loadings(name, k)),
                 strength=float(np.mean([share[k] for share in explained.values()])),
-                notes=", ".join(
-                    f"{share[k]:.1%} of {name}"
-                    for name, share in explained.items()
-                    if share[k] >= ACTIVE
-                ),
+                notes=self._notes(k),
             )
             for k in range(len(self.factor_variances_))
         ]
@@ -280,6 +282,15 @@ class MOFA(Imputes, Embedding):
             Components("Factors", told, label),
             Weights("Variance explained by the factors", totals, "share of variance explained"),
         ]
+
+    def _notes(self, factor: int) -> str:
+        notes = [
+            f"{share[factor]:.1%} of {name}"
+            for name, share in self.variance_explained_.items()
+            if share[factor] >= ACTIVE
+        ]
+        alone = self.largest_patient_[factor]
+        return ", ".join(notes) + (f"; {alone:.0%} of it is one patient" if alone > 0.5 else "")
 
     def _loadings(self, name: str, factor: int) -> list[Loading]:
         weights, features = self.weights_[name][:, factor], self.blocks_.features[name]
