@@ -101,10 +101,13 @@ def test_the_path_shows_what_was_chosen_on_a_scale_that_fits() -> None:
     )
     (chart,) = pictures("binary", wide)
     assert chart.figure.axes[0].get_xscale() == "log"
+    wide_from_0 = wide.model_copy(update={"x": [0.0, 0.1, 9.0]})
+    assert pictures("binary", wide_from_0)[0].figure.axes[0].get_xscale() == "symlog"
     assert "what was chosen: 1" in chart.caption and "standard error" not in chart.caption
     assert overlaps(chart) == []
     path = next(c for c in pictures("binary") if "path" in c.key)
-    assert path.figure.axes[0].get_xscale() == "linear"
+    narrow = wide.model_copy(update={"x": [1.0, 2.0, 3.0]})
+    assert pictures("binary", narrow)[0].figure.axes[0].get_xscale() == "linear"
     assert "one standard error" in path.caption
 
 

@@ -16,6 +16,7 @@ from consilience.study.described import summary
 DRAFTED = (EarlyFusion, LateFusion, SingleModality, StackedFusion)  # a draft has them anyway
 
 OPTIONS: Mapping[str, str] = {
+    "CooperativeLearning": 'choice = "1se"   # the sparsest model within one standard error',
     "JointNMF": 'negatives = "split"   # of values below 0 make two columns, one for each sign',
     "MultipleKernelLearning": 'kernels = "linear"   # or "rbf"; or { rna = "rbf", ... } by source',
     "Subtypes": 'embedding = "SimilarityNetworkFusion"   # or { method = "MOFA", n_factors = 4 }',

@@ -23,6 +23,9 @@ from consilience.metrics import Scores, SurvivalCurves
 from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
 
+CHOSEN = ("rho", "lambda", "penalty", "n_components", "n_clusters")
+"""What some methods choose themselves, kept in attributes of these names and an underscore."""
+
 
 @dataclass(frozen=True)
 class Job(ABC):
@@ -113,8 +116,9 @@ class PermutedJob(Job):
 def chosen_settings(model: Any) -> dict[str, Any]:
     """Return the settings that were chosen: learners' by modality (or "all"), the method's own."""
     if isinstance(model, TunedFusion):
-        own = {name: _plain(value) for name, value in model.best_params_.items()}
-        return {"method": own, **chosen_settings(model.best_)}
+        tried = {name: _plain(value) for name, value in model.best_params_.items()}
+        inside = chosen_settings(model.best_)
+        return {**inside, "method": {**inside.get("method", {}), **tried}}
     alone = {"all": getattr(model, "expert_", model)}  # an embedding holds its learner itself
     experts = getattr(model, "experts_", None) or alone
     chosen = {}
@@ -122,6 +126,9 @@ def chosen_settings(model: Any) -> dict[str, Any]:
         best = getattr(getattr(expert, "learner_", None), "best_params_", None)
         if best is not None:
             chosen[name] = {key: _plain(value) for key, value in best.items()}
+    found = {name: _plain(getattr(model, f"{name}_", None)) for name in CHOSEN}
+    if known := {name: value for name, value in found.items() if value is not None}:
+        chosen["method"] = known
     weights = getattr(model, "weights_", {})
     if weights and all(isinstance(value, numbers.Real) for value in weights.values()):
         chosen["weights"] = {name: float(value) for name, value in weights.items()}

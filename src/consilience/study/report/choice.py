@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from consilience.metrics.scores import FloatArray
 from consilience.study.discovered import PathFound
 from consilience.study.report.canvas import WIDTH, Chart, Style, drawn, graph, shorten, width_of
 from consilience.study.report.theme import stand_in
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LISTED = 50
-WIDE = 50.0
+WIDE = 40.0
 """Where the largest of positive settings is more than so often the smallest, they are drawn
 on a scale of powers of ten."""
 
@@ -59,6 +60,29 @@ def _chosen(found: PathFound) -> str:
     return f"what was chosen: {found.chosen:.4g}"
 
 
+def _stretch(axes: Axes, x: FloatArray) -> None:
+    """Give small settings as much room as large ones where they differ by powers of ten."""
+    positive = x[x > 0]
+    if x.min() < 0 or not len(positive) or x.max() <= WIDE * positive.min():
+        axes.locator_params(axis="x", nbins=5)
+        return
+    if x.min() > 0:
+        axes.set_xscale("log")
+    else:
+        least = float(positive.min())
+        axes.set_xscale("symlog", linthresh=least, linscale=0.5)
+        axes.set_xlim(-0.2 * least, 1.3 * float(x.max()))
+    shown, end = [], -np.inf
+    for value in np.unique(x):  # labels that do not touch
+        middle = float(axes.transData.transform((value, 0))[0])
+        half = width_of(f"{value:g}") / 2
+        if middle - half > end + 6:
+            shown.append(float(value))
+            end = middle + half
+    axes.set_xticks(shown, [f"{value:g}" for value in shown])
+    axes.minorticks_off()
+
+
 def _make_room(axes: Axes) -> None:
     """Leave so much at the left as the numbers and the name of the axis need."""
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
@@ -85,14 +109,9 @@ def _draw(found: PathFound) -> Figure:
         axes.axvline(found.chosen, color=CHOSEN.colour, linewidth=2, linestyle=CHOSEN.dash)
         nearest = int(np.nanargmin(np.where(np.isnan(y), np.nan, np.abs(x - found.chosen))))
         axes.plot(x[nearest], y[nearest], CHOSEN.marker, color=CHOSEN.colour, markersize=8)
-    if x.min() > 0 and x.max() > WIDE * x.min():
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    else:
-        axes.locator_params(axis="x", nbins=5)
     axes.locator_params(axis="y", nbins=5)
     _make_room(axes)
+    _stretch(axes, x)
     axes.yaxis.label.set_color(stand_in("ink"))
     axes.set(xlabel=shorten(found.x_label, 320), ylabel=shorten(found.y_label, 240))
     return figure

@@ -53,7 +53,7 @@ def _chart(found: ComponentsFound, component: ComponentFound, styles: dict[str, 
     return Chart(
         key="component",
         title=f"{plain(found.candidate)}: {plain(component.name)}{_strength(found, component)}",
-        caption=f"{_reading(ranked)}{_notes(component)}{table}",
+        caption=f"{_start(found.title)}. {_reading(ranked)}{_notes(component)}{table}",
         figure=bars(
             [Bar(one.feature, one.weight or 0.0, styles[one.modality]) for one in shown],
             "Weight of the feature",
@@ -87,16 +87,22 @@ def _strength(found: ComponentsFound, component: ComponentFound) -> str:
 
 
 def _notes(component: ComponentFound) -> str:
-    text = plain(component.notes)
-    return f" {text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    text = _start(component.notes)
+    return f" {text}." if text else ""
+
+
+def _start(words: str) -> str:
+    """Return words as a sentence begins, without its full stop."""
+    text = plain(words).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _reading(ranked: Sequence[LoadingFound]) -> str:
     signed = any((one.weight or 0.0) < 0 for one in ranked)
     sides = (
-        "Where the bars of two features point to the same side, both are high in the same "
-        "patients; where they point to opposite sides, one is high where the other is low."
+        "Features whose bars point to the same side count the same way; those on opposite sides "
+        "count against each other."
         if signed
-        else "The features named here are high together, in the same patients."
+        else "All count the same way: a patient high in these features is high in it."
     )
-    return f"Each bar is a feature, its length the weight it has in this component. {sides}"
+    return f"Each bar is a feature, its length the weight it has here. {sides}"
