@@ -203,6 +203,14 @@ class Penalty:
         """Whether anything is penalised, so that W must be bounded."""
         return bool(self.l1.any()) or self.edges is not None
 
+    def lists(self) -> tuple[Integers, Integers, FloatArray]:
+        """Return B as the starts, columns and values of its rows."""
+        assert self.edges is not None
+        starts, columns = (
+            part.astype(np.int64) for part in (self.edges.indptr, self.edges.indices)
+        )
+        return starts, columns, np.asarray(self.edges.data, dtype=float)
+
     def on_graph(self, H: FloatArray) -> float:
         """Return ½ Σ_k H_k'(D − B) H_k."""
         if self.edges is None:
@@ -351,8 +359,7 @@ def _update_columns(
         if penalty.edges is None:
             sweep_rows(H, linear, *grams)
         else:
-            edges = (penalty.edges.indptr, penalty.edges.indices, penalty.edges.data)
-            sweep_on_graph(H, linear, *grams, penalty.diagonal, edges)
+            sweep_on_graph(H, linear, *grams, penalty.diagonal, penalty.lists())
     return _objective(0.0, H, linear, grams, penalty)
 
 
