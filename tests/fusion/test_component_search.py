@@ -48,8 +48,8 @@ def test_patients_left_out_are_followed_as_new_patients_are_scored(missing):
         trial = trial.longer(keep, Settings(design(2)))
     for place, block in enumerate(blocks):
         other = standardised(block[train], block[out])[1]
-        loadings = trial.chain.of_block("loadings", place)
-        expected = scores(other, loadings, trial.chain.of_block("regressions", place))
+        loadings = trial.chain.loadings(place)
+        expected = scores(other, loadings, trial.chain.regressions(place))
         np.testing.assert_allclose(trial.variates[place], expected, atol=1e-10)
 
 
@@ -60,8 +60,8 @@ def test_patients_left_out_leave_no_trace_in_the_components():
     one = Trial.of(blocks, y[:, None], train, out).longer((4, 4), Settings(design(2)))
     two = Trial.of(other, y[:, None], train, out).longer((4, 4), Settings(design(2)))
     for place in range(2):
-        mine = one.chain.of_block("loadings", place)
-        np.testing.assert_array_equal(mine, two.chain.of_block("loadings", place))
+        mine = one.chain.loadings(place)
+        np.testing.assert_array_equal(mine, two.chain.loadings(place))
 
 
 def test_two_components_are_found_where_a_nuisance_needs_one_of_them():

@@ -56,13 +56,20 @@ class Chain:
         component = self.rest.component(keep, settings)
         return Chain(self.rest, self.had, (*self.components, component))
 
-    def of_block(self, what: str, place: int) -> FloatArray:
-        """Return "variates", (n, h), "loadings" or "regressions", (p, h), of a block."""
-        return np.column_stack([getattr(found, what)[place] for found in self.components])
+    def loadings(self, place: int) -> FloatArray:
+        """Return a block's loadings, (p, h); the outcome's stand last."""
+        return np.column_stack([found.loadings[place] for found in self.components])
+
+    def regressions(self, place: int) -> FloatArray:
+        """Return the slopes of a block's columns on its variates, (p, h)."""
+        return np.column_stack([found.regressions[place] for found in self.components])
 
     def variates(self) -> list[FloatArray]:
         """Return the variates of each block, (n, h)."""
-        return [self.of_block("variates", place) for place in range(len(self.had))]
+        return [
+            np.column_stack([found.variates[place] for found in self.components])
+            for place in range(len(self.had))
+        ]
 
     def agreement(self) -> FloatArray:
         """Return each block's correlation with the outcome's variate, (n_blocks, h)."""

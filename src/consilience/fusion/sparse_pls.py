@@ -133,9 +133,9 @@ class BlockSparse(BlockFusion):
         places = dict(enumerate(self.names_))
         self.n_components_ = len(keep)
         self.keep_ = {name: [one[place] for one in keep] for place, name in places.items()}
-        self.loadings_ = {name: chain.of_block("loadings", p) for p, name in places.items()}
-        self.regressions_ = {name: chain.of_block("regressions", p) for p, name in places.items()}
-        self.outcome_loadings_ = chain.of_block("loadings", len(places))
+        self.loadings_ = {name: chain.loadings(p) for p, name in places.items()}
+        self.regressions_ = {name: chain.regressions(p) for p, name in places.items()}
+        self.outcome_loadings_ = chain.loadings(len(places))
         self.agreement_ = dict(zip(self.names_, chain.agreement(), strict=True))
         self.weights_ = dict(zip(self.names_, map(float, chain.weights()), strict=True))
         self.n_iter_ = [component.steps for component in chain.components]
@@ -289,7 +289,7 @@ class BlockSparsePLS(BlockSparse):
     Examples
     --------
     >>> from consilience.cohort import synthetic_cohort
-    >>> from consilience.fusion.sparse_pls import BlockSparsePLS
+    >>> from consilience.fusion import BlockSparsePLS
     >>> cohort, _ = synthetic_cohort(100, seed=0)
     >>> y = cohort.modalities["m1"].frame.iloc[:, 0].to_numpy()
     >>> model = BlockSparsePLS(n_components=1, keep=5).fit(cohort, y)

@@ -50,7 +50,7 @@ class BlockSparsePLSDA(BlockSparse):
     Examples
     --------
     >>> from consilience.cohort import synthetic_cohort
-    >>> from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
+    >>> from consilience.fusion import BlockSparsePLSDA
     >>> cohort, y = synthetic_cohort(200, missing=0.2, seed=0)
     >>> model = BlockSparsePLSDA(n_components=1, keep=5, random_state=0).fit(cohort, y)
     >>> {name: int((loading != 0).sum()) for name, loading in model.loadings_.items()}

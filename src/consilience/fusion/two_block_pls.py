@@ -76,7 +76,7 @@ class TwoBlockPLS(Embedding):
     Examples
     --------
     >>> from consilience.cohort import synthetic_cohort
-    >>> from consilience.fusion.two_block_pls import TwoBlockPLS
+    >>> from consilience.fusion import TwoBlockPLS
     >>> cohort, y = synthetic_cohort(200, seed=0)
     >>> TwoBlockPLS(n_components=2).fit(cohort).transform(cohort).shape
     (200, 2)
