@@ -47,18 +47,18 @@ def edges_between(graphs: Mapping[Key, Any], features: Names) -> sparse.csr_arra
     """
     starts = dict(zip(features, np.cumsum([0, *map(len, features.values())]), strict=False))
     width = sum(map(len, features.values()))
-    total = sparse.csr_array((width, width))
+    total: Any = sparse.csr_array((width, width))
     for key, graph in _one_by_one(graphs):
         left, right = _ends(key, features)
         where = f"the graph of {' and '.join(repr(name) for name in dict.fromkeys((left, right)))}"
         rows, columns, values = _edges(graph, features[left], features[right], where)
         _check(values, where)
         placed = (values, (rows + starts[left], columns + starts[right]))
-        total += sparse.csr_array(placed, shape=(width, width))
+        total = total + sparse.csr_array(placed, shape=(width, width))
     total = sparse.csr_array(total.maximum(total.T))
     total.setdiag(0.0)
     total.eliminate_zeros()
-    degree = np.asarray(total.sum(axis=1)).reshape(-1)
+    degree: FloatArray = np.asarray(total.sum(axis=1), dtype=float).reshape(-1)
     if not degree.any():
         raise InputError("the graphs have no edge between two different features; leave them out.")
     factor = sparse.diags_array(1.0 / np.sqrt(np.where(degree > 0, degree, 1.0)))
@@ -99,15 +99,20 @@ def _edges(
         rows, columns = np.nonzero(known.to_numpy(dtype=float))
         at = (pd.Index(left).get_indexer(known.index), pd.Index(right).get_indexer(known.columns))
         return at[0][rows], at[1][columns], known.to_numpy(dtype=float)[rows, columns]
-    if sparse.issparse(graph) or isinstance(graph, np.ndarray):
-        if graph.shape != (len(left), len(right)):
+    if _is_matrix(graph):
+        shape = tuple(graph.shape)
+        if shape != (len(left), len(right)):
             raise InputError(
-                f"{where} has shape {graph.shape}, but {len(left)} × {len(right)} features are "
+                f"{where} has shape {shape}, but {len(left)} × {len(right)} features are "
                 "measured and vary; give a DataFrame with names, or a list of edges."
             )
-        matrix = sparse.coo_array(graph)
+        matrix: Any = sparse.coo_array(graph)
         return matrix.row, matrix.col, matrix.data.astype(float)
     return _named_edges(graph, left, right, where)
+
+
+def _is_matrix(graph: Any) -> bool:
+    return isinstance(graph, np.ndarray | sparse.sparray | sparse.spmatrix)
 
 
 def _named_edges(
@@ -120,8 +125,8 @@ def _named_edges(
                 f"{where}: edge {place} has {len(edge)} parts; give (feature, feature) or "
                 "(feature, feature, weight)."
             )
-    rows = pd.Index(left).get_indexer([edge[0] for edge in edges])
-    columns = pd.Index(right).get_indexer([edge[1] for edge in edges])
+    rows = pd.Index(left).get_indexer(pd.Index([edge[0] for edge in edges]))
+    columns = pd.Index(right).get_indexer(pd.Index([edge[1] for edge in edges]))
     values = np.array([edge[2] if len(edge) == 3 else 1.0 for edge in edges], dtype=float)
     known = (rows >= 0) & (columns >= 0)
     if not known.any():

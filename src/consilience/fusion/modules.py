@@ -207,8 +207,8 @@ def _tested(table: pd.DataFrame) -> pd.DataFrame:
 
     tail = hypergeom.sf(table.overlap - 1, table.background, table.in_set, table.in_module)
     p_value = np.clip(tail, 0.0, 1.0)
-    place = table.columns.get_loc("features")
+    place = len(COLUMNS)  # before the features
     table.insert(place, "expected", table.in_module * table.in_set / table.background)
     table.insert(place + 1, "p_value", p_value)
-    table.insert(place + 2, "q_value", false_discovery_control(p_value) if len(table) else p_value)
+    table.insert(place + 2, "q_value", false_discovery_control(p_value))
     return table.sort_values("p_value", kind="stable", ignore_index=True)

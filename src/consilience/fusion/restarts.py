@@ -23,7 +23,7 @@ def consensus(assignments: npt.NDArray[np.intp]) -> FloatArray:
     together = np.zeros((n, n))
     for labels in assignments:
         together += labels[:, None] == labels[None, :]
-    return together / n_restarts
+    return np.asarray(together / n_restarts)
 
 
 def cophenetic(together: FloatArray) -> float:
