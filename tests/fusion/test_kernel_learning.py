@@ -136,15 +136,37 @@ def test_it_shows_its_weights_and_the_path_of_penalties():
 # --- missing ----------------------------------------------------------------------------------
 
 
-def test_a_lacking_modality_counts_as_its_mean():
+def test_a_lacking_modality_counts_as_its_mean_and_the_others_for_more():
     cohort, y = gappy_cohort("continuous", missing=0.0, nobody=0.0)
     model = regression(kernels="linear").fit(cohort, y)
     frame = cohort.modalities["beta"].frame
     means = frame.copy()
     means[:] = frame.mean().to_numpy()
-    at_mean = cohort.with_modality("beta", Table(means))
-    without = cohort.only(["alpha", "gamma"])
-    np.testing.assert_allclose(model.predict(without), model.predict(at_mean), atol=1e-9)
+    at_mean = model.predict(cohort.with_modality("beta", Table(means)))
+    without = model.predict(cohort.only(["alpha", "gamma"]))
+    more = (1 - model.weights_["beta"]) ** -0.5
+    middle = model.intercept_[0]
+    assert more > 1.01
+    np.testing.assert_allclose(without - middle, more * (at_mean - middle), atol=1e-9)
+
+
+def test_what_is_said_of_training_patients_is_what_was_fitted_with_modalities_missing():
+    """Ridge regression by hand on the features, stretched for what a patient lacks."""
+    rng = np.random.default_rng(8)
+    one, other = rng.normal(size=(90, 3)), rng.normal(size=(60, 4))
+    y = one[:, 0] + rng.normal(size=90)
+    cohort = cohort_of(one=one)
+    ids = list(cohort.index[:60])
+    frame = pd.DataFrame(other, index=ids, columns=[f"o{j}" for j in range(4)])
+    cohort = cohort.with_modality("other", Table(frame))
+    model = regression(weighting="separate", penalties=0.05).fit(cohort, y)
+    w = np.array([model.weights_["one"], model.weights_["other"]])
+    Z = np.zeros((90, 7))
+    Z[:, :3] = (one - one.mean(axis=0)) / one.std(axis=0) * np.sqrt(w[0] / 3)
+    Z[:60, 3:] = (other - other.mean(axis=0)) / other.std(axis=0) * np.sqrt(w[1] / 4)
+    Z[60:] /= np.sqrt(w[0])
+    expected = Ridge(alpha=0.05 * 90).fit(Z, y).predict(Z)
+    np.testing.assert_allclose(model.predict(cohort), expected, atol=1e-9)
 
 
 def test_who_has_only_a_modality_of_weight_0_gets_the_prior():

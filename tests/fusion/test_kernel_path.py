@@ -11,6 +11,7 @@ from consilience.fusion.kernel_path import (
     loss_of,
     out_of_fold_losses,
     settings,
+    stretch,
     values_of,
 )
 from consilience.fusion.kernels import LinearKernel
@@ -18,6 +19,7 @@ from consilience.fusion.task import task_of
 
 KINDS = ("binary", "multiclass", "continuous", "survival")
 N = 80
+ALL = np.ones((2, N), dtype=bool)
 
 
 def problem(kind: str):
@@ -50,8 +52,8 @@ def test_a_path_ends_where_each_fit_alone_ends(kind, weighting):
     task, y, kernels = problem(kind)
     path = settings(weighting, (0.01, 0.1, 1.0))
     loss = loss_of(task, y)
-    for setting, found in zip(path, along(weighting, kernels, loss, path, 1e-6), strict=True):
-        alone = along(weighting, kernels, loss, [setting], 1e-6)[0]
+    for setting, found in zip(path, along(weighting, kernels, ALL, loss, path, 1e-6), strict=True):
+        alone = along(weighting, kernels, ALL, loss, [setting], 1e-6)[0]
         np.testing.assert_allclose(found.fit.objective, alone.fit.objective, rtol=1e-6)
         np.testing.assert_allclose(found.weights, alone.weights, atol=0.01)
 
@@ -62,7 +64,7 @@ def test_out_of_fold_losses_are_those_of_fits_on_the_other_folds(kind):
     task, y, kernels = problem(kind)
     path = settings("alignment", (0.01, 1.0))
     folds = task.folds(y, 3, 0)
-    found = out_of_fold_losses("alignment", kernels, y, task, path, folds)
+    found = out_of_fold_losses("alignment", kernels, ALL, y, task, path, folds)
     by_hand = np.zeros((N, len(path)))
     for train, test in folds:
         centre = np.eye(N)
@@ -70,10 +72,33 @@ def test_out_of_fold_losses_are_those_of_fits_on_the_other_folds(kind):
         local = np.array([centre @ kernel @ centre.T for kernel in kernels])
         within = np.array([kernel[np.ix_(train, train)] for kernel in local])
         for place, setting in enumerate(path):
-            fitted = along("alignment", within, loss_of(task, y[train]), [setting])[0]
+            fitted = along("alignment", within, ALL[:, train], loss_of(task, y[train]), [setting])[
+                0
+            ]
             mixed = np.tensordot(fitted.weights, local, axes=1)[np.ix_(test, train)]
             eta = mixed @ fitted.fit.weights + fitted.fit.intercept
             said = values_of(task, eta, baseline(task, fitted.fit.eta, y[train]))
             by_hand[test, place] = task.loss(y[test], said)
     np.testing.assert_allclose(found, by_hand.mean(axis=0), rtol=1e-6)
     assert found[1] < found[0]  # the stronger penalty, first in the path, says too little
+
+
+def test_who_has_every_kernel_is_not_stretched_and_who_has_none_is_nowhere():
+    has = np.array([[True, True, False, False], [True, False, True, False]])
+    np.testing.assert_allclose(stretch(np.array([0.75, 0.25]), has), [1, 0.75**-0.5, 2, 0])
+    np.testing.assert_array_equal(stretch(np.array([0.0, 1.0]), has), [1, 0, 1, 0])
+
+
+def test_the_diagonal_of_a_stretched_mixture_is_as_large_for_those_who_lack_a_kernel():
+    rng = np.random.default_rng(0)
+    tables = [rng.normal(size=(400, 30)) for _ in range(2)]
+    tables[1][:200] = np.nan
+    tables = [(X - np.nanmean(X, axis=0)) / np.nanstd(X, axis=0) for X in tables]
+    kernels = np.array([LinearKernel().gram(X) for X in tables])
+    has = np.array([np.isfinite(X[:, 0]) for X in tables])
+    weights = np.array([0.3, 0.7])
+    factor = stretch(weights, has)
+    mixed = np.tensordot(weights, kernels, axes=1) * np.outer(factor, factor)
+    assert np.linalg.eigvalsh(mixed)[0] > -1e-10
+    np.testing.assert_allclose(np.diag(mixed)[:200].mean(), 1.0, rtol=0.05)
+    np.testing.assert_allclose(np.diag(mixed)[200:].mean(), 1.0, rtol=0.05)

@@ -25,6 +25,7 @@ from consilience.fusion.kernel_path import (
     loss_of,
     out_of_fold_losses,
     settings,
+    stretch,
     values_of,
 )
 from consilience.fusion.kernels import (
@@ -55,10 +56,10 @@ class MultipleKernelLearning(BlockFusion):
 
     Missing values: the kernel is the expectation over draws from the standard normal
     distribution in their place, which keeps it positive semi-definite (with the linear
-    kernel: the training mean). Missing modalities: the patient stands at the mean of the
-    modality's patients, with a row of zeros in its kernel, at fit and at predict; what is
-    said of the patient comes from the modalities there are. One who has only modalities
-    of weight 0 gets the prior.
+    kernel: the training mean). Missing modalities: the patient has a row of zeros in the
+    modality's kernel, and what the other kernels say is multiplied by one over the root
+    of the weight they have together, at fit and at predict; see `stretch`. One who has
+    only modalities of weight 0 gets the prior.
 
     Parameters
     ----------
@@ -209,14 +210,18 @@ class MultipleKernelLearning(BlockFusion):
         grams = np.array([kernel.gram(matrices[name]) for name, _, kernel in made])
         loss = loss_of(self.task_, y)
         path = settings(self.weighting, _penalties(self.penalties))
-        chosen = [self._choose(grams, y, path)]
-        weights, fit = along(self.weighting, grams, loss, chosen, FINAL_GAP)[0]
+        has = np.array([measured(matrices[name]) for name, _, _ in made])
+        chosen = [self._choose(grams, has, y, path)]
+        weights, fit = along(self.weighting, grams, has, loss, chosen, FINAL_GAP)[0]
+        own = stretch(weights, has)[:, None] * fit.weights
         self.weights_ = {label: float(w) for (_, label, _), w in zip(made, weights, strict=True)}
         self.kernels_: dict[str, list[Kernel]] = {}
+        self.shares_: dict[str, float] = {}
         for (name, _, kernel), weight in zip(made, weights, strict=True):
             if weight > 0:
-                kernel.collapse(matrices[name], weight * fit.weights)
+                kernel.collapse(matrices[name], weight * own)
                 self.kernels_.setdefault(name, []).append(kernel)
+                self.shares_[name] = self.shares_.get(name, 0.0) + float(weight)
         self.intercept_ = fit.intercept
         self.hazard_ = baseline(self.task_, fit.eta, y)
 
@@ -225,12 +230,14 @@ class MultipleKernelLearning(BlockFusion):
         words = self._words_of(name)
         return [(word, name if len(words) == 1 else f"{name} ({word})") for word in words]
 
-    def _choose(self, grams: FloatArray, y: Y, path: list[Setting]) -> Setting:
+    def _choose(
+        self, grams: FloatArray, has: npt.NDArray[np.bool_], y: Y, path: list[Setting]
+    ) -> Setting:
         """Return the setting with the smallest loss on the inner folds."""
         best, self.path_ = 0, {}
         folds = self.task_.folds(y, self.folds, self.random_state) if len(path) > 1 else []
         if folds:
-            losses = out_of_fold_losses(self.weighting, grams, y, self.task_, path, folds)
+            losses = out_of_fold_losses(self.weighting, grams, has, y, self.task_, path, folds)
             best = int(np.argmin(losses))
             self.path_ = {
                 setting.penalty: float(loss)
@@ -253,13 +260,14 @@ class MultipleKernelLearning(BlockFusion):
         return kernel
 
     def _say(self, blocks: dict[str, FloatArray]) -> FloatArray:
-        n = len(next(iter(blocks.values())))
-        eta = np.tile(self.intercept_, (n, 1))
+        has = np.array([measured(blocks[name]) for name in self.kernels_])
+        said = np.zeros((has.shape[1], len(self.intercept_)))
         for name, kernels in self.kernels_.items():
             matrix = self._matrix(name, blocks[name])
             for kernel in kernels:
-                eta += kernel.say(matrix)
-        return values_of(self.task_, eta, self.hazard_)
+                said += kernel.say(matrix)
+        factor = stretch(np.array(list(self.shares_.values())), has)
+        return values_of(self.task_, self.intercept_ + factor[:, None] * said, self.hazard_)
 
     def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
         if self.silent_:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit, softmax
 
 from consilience.cohort.modality import FloatArray
@@ -18,6 +19,7 @@ from consilience.fusion.kernel_machines import (
     Loss,
     MultinomialLoss,
     SquaredLoss,
+    fit_on_kernel,
     fit_on_root,
     root,
 )
@@ -84,9 +86,36 @@ def settings(weighting: Weighting, penalties: Sequence[float]) -> list[Setting]:
     return [Setting(p, b) for b in balances for p in sorted(set(penalties), reverse=True)]
 
 
+def stretch(weights: FloatArray, has: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return by what a patient's features are stretched for the kernels he lacks.
+
+    One over the root of the weights of those he has, so that his place in the mixture is
+    as far from the middle as it is expected of anyone: D K D with this on D's diagonal is
+    positive semi-definite as K is. 0 for one who has no kernel of any weight.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_kernels,)
+    has : bool ndarray of shape (n_kernels, n_patients)
+
+    Returns
+    -------
+    ndarray of shape (n_patients,)
+    """
+    share = (weights[:, None] * has).sum(axis=0) / weights.sum()
+    inverse = np.divide(1.0, share, out=np.zeros(len(share)), where=share > 0)
+    return np.asarray(np.sqrt(inverse))
+
+
+def _stretched(kernels: FloatArray, weights: FloatArray, has: npt.NDArray[np.bool_]) -> FloatArray:
+    factor = stretch(weights, has)
+    return np.asarray(mixture(kernels, weights) * np.outer(factor, factor))
+
+
 def along(
     weighting: Weighting,
     kernels: FloatArray,
+    has: npt.NDArray[np.bool_],
     loss: Loss,
     path: Sequence[Setting],
     gap: float = SIMPLE_GAP,
@@ -97,30 +126,46 @@ def along(
     ----------
     weighting : {"alignment", "separate", "simple", "easy"}
     kernels : ndarray of shape (n_kernels, n_patients, n_patients)
+    has : bool ndarray of shape (n_kernels, n_patients)
+        Whom the kernels' modalities measured. Weights are found on the kernels as they
+        are, with rows of 0; the fit is on the mixture with those rows made up for, see
+        `stretch`.
     loss : Loss
     path : sequence of Setting
     gap : float
         For "simple": the duality gap at which it stops; see `simple`.
     """
     if weighting == "simple":
-        return _along_simple(kernels, loss, path, gap)
-    return _along_fixed(weighting, kernels, loss, path)
+        return _along_simple(kernels, has, loss, path, gap)
+    return _along_fixed(weighting, kernels, has, loss, path)
 
 
 def _along_simple(
-    kernels: FloatArray, loss: Loss, path: Sequence[Setting], gap: float
+    kernels: FloatArray,
+    has: npt.NDArray[np.bool_],
+    loss: Loss,
+    path: Sequence[Setting],
+    gap: float,
 ) -> list[Weighted]:
     """Return SimpleMKL's weights, which depend on the penalty."""
     found: list[Weighted] = []
+    before: Weighted | None = None
     for setting in path:
-        before = found[-1] if found else None
-        weights, fit, _, _ = simple(kernels, loss, loss.n * setting.penalty, before, gap)
+        strength = loss.n * setting.penalty
+        weights, fit, _, _ = simple(kernels, loss, strength, before, gap)
+        before = Weighted(weights, fit)
+        if not has.all():
+            fit = fit_on_kernel(loss, _stretched(kernels, weights, has), strength, fit)
         found.append(Weighted(weights, fit))
     return found
 
 
 def _along_fixed(
-    weighting: Weighting, kernels: FloatArray, loss: Loss, path: Sequence[Setting]
+    weighting: Weighting,
+    kernels: FloatArray,
+    has: npt.NDArray[np.bool_],
+    loss: Loss,
+    path: Sequence[Setting],
 ) -> list[Weighted]:
     """Return weights found before the fit; the mixture's factor serves every penalty."""
     centred = np.array([centre(kernel) for kernel in kernels])
@@ -131,7 +176,7 @@ def _along_fixed(
         if setting.balance != known:
             known, fit = setting.balance, None
             weights = _fixed_weights(weighting, centred, loss, known)
-            factor = root(mixture(kernels, weights))
+            factor = root(_stretched(kernels, weights, has))
         fit = fit_on_root(loss, factor, loss.n * setting.penalty, fit)
         found.append(Weighted(weights, fit))
     return found
@@ -155,6 +200,7 @@ def _fixed_weights(
 def out_of_fold_losses(
     weighting: Weighting,
     kernels: FloatArray,
+    has: npt.NDArray[np.bool_],
     y: Y,
     task: Task,
     path: Sequence[Setting],
@@ -168,9 +214,11 @@ def out_of_fold_losses(
     for train, test in folds:
         within = np.array([kernel[np.ix_(train, train)] for kernel in kernels])
         across = np.array([kernel[np.ix_(test, train)] for kernel in kernels])
-        found = along(weighting, within, loss_of(task, y[train]), path)
+        found = along(weighting, within, has[:, train], loss_of(task, y[train]), path)
         for place, (weights, fit) in enumerate(found):
-            eta = mixture(across, weights) @ fit.weights + fit.intercept
-            said = values_of(task, eta, baseline(task, fit.eta, y[train]))
-            total[place] += float(task.loss(y[test], said).sum())
+            own = stretch(weights, has[:, train])[:, None] * fit.weights
+            said = stretch(weights, has[:, test])[:, None] * (mixture(across, weights) @ own)
+            eta = said + fit.intercept
+            values = values_of(task, eta, baseline(task, fit.eta, y[train]))
+            total[place] += float(task.loss(y[test], values).sum())
     return total / sum(len(test) for _, test in folds)
