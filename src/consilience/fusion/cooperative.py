@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consilience.fusion.cooperative_path import Fitted, Penalty
     from consilience.fusion.cooperative_tuning import Candidate, Search
 
-RHOS = (0.0, 0.1, 0.3, 1.0, 3.0, 9.0)
+RHOS = (0.0, 0.1, 0.5, 1.0, 3.0)
 FINAL = 1e-9  # tolerance of the optimality conditions of the model that is kept
 SHOWN = 10  # loadings a modality in a discovery
 
@@ -75,7 +75,7 @@ class CooperativeLearning(BlockFusion):
         times by Breslow's formula). `for_outcome` sets it, poisson apart.
     rho : float, sequence of float, or "cv"
         Weight of the agreement; the best of several is chosen. "cv" tries
-        0, .1, .3, 1, 3 and 9.
+        0, .1, .5, 1 and 3.
     l1_ratio : float
         1 is the lasso, 0 ridge.
     lambdas : float or sequence of float, optional
@@ -100,7 +100,7 @@ class CooperativeLearning(BlockFusion):
         without signal are penalised more.
     tolerance : float
         Of the optimality conditions along the path, as a share of the largest gradient
-        at 0. The model that is kept is solved to 1e-9.
+        at 0; ten times that on inner folds. The model that is kept is solved to 1e-9.
     random_state : int, optional
         Seed of the inner folds.
 

@@ -24,7 +24,7 @@ from consilience.cohort.modality import FloatArray, Positions
 from consilience.fusion.family_losses import derive, loss
 
 MOST_PASSES = 20_000  # over the active coefficients, for one quadratic model
-MOST_ROUNDS = 500  # of quadratic models, for one penalty
+MOST_ROUNDS = 20_000  # of quadratic models, for one penalty
 SHARE = 0.3  # how far the gradient on the support falls before the passes go on
 BETWEEN = 3  # passes before the support is solved for as a whole
 ARMIJO = 1e-4
@@ -464,8 +464,8 @@ def fresh_state(intercepts: FloatArray, n_columns: int, n_views: int, n: int) ->
 
 def fresh_model(n_columns: int, n: int) -> Model:
     """Return the memory of a quadratic model."""
-    of_patients = np.zeros((6, n))
-    return Model(*of_patients, bend=np.zeros(n_columns))
+    a, b, c, d, e, f = np.zeros((6, n))
+    return Model(a, b, c, d, e, f, np.zeros(n_columns))
 
 
 def marks(shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

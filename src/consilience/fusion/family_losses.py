@@ -34,7 +34,8 @@ def derive(family: Any, eta: Any, response: Any, gradient: Any, curvature: Any) 
 
 
 def _is_compiled(family: Any, kind: type) -> bool:
-    return isinstance(family, types.BaseNamedTuple) and family.instance_class is kind
+    named = isinstance(family, types.BaseNamedTuple)
+    return named and getattr(family, "instance_class", None) is kind
 
 
 def _loss_of(kind: type) -> Callable[[Any], Any]:
