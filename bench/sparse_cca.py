@@ -49,11 +49,12 @@ SIZES = [  # patients, features a modality, modalities
 def in_turns(works: list[Callable[[], object]], runs: int) -> list[float]:
     """Return the median time of each, run one after the other in turns."""
     times: list[list[float]] = [[] for _ in works]
-    for run in range(runs + 1):
+    warming = int(runs > 1)
+    for run in range(runs + warming):
         for place, work in enumerate(works):
             start = time.perf_counter()
             work()
-            if run:  # the first is to warm up
+            if run >= warming:
                 times[place].append(time.perf_counter() - start)
     return [statistics.median(own) for own in times]
 

@@ -154,7 +154,7 @@ def decompose(
     penalties: Sequence[Penalty],
     n_components: int,
     *,
-    tolerance: float = 1e-8,
+    tolerance: float = 1e-7,
     most: int = 500,
 ) -> Decomposition:
     """Find components one after the other.
