@@ -73,12 +73,14 @@ class SparseCCA(CanonicalEmbedding):
 
     Examples
     --------
-    >>> from consilience.cohort import synthetic_cohort
+    >>> from consilience.cohort import tcga_acc
     >>> from consilience.fusion.sparse_cca import SparseCCA
-    >>> cohort = synthetic_cohort(n_patients=200, random_state=0)
-    >>> model = SparseCCA(n_components=1, penalty=0.6).fit(cohort)
-    >>> sorted(model.weights_) == sorted(cohort.modalities)
-    True
+    >>> cohort = tcga_acc()
+    >>> model = SparseCCA(n_components=1, modalities=["rna", "mirna"]).fit(cohort[:60])
+    >>> model.transform(cohort[60:]).shape
+    (32, 2)
+    >>> int((model.weights_["rna"] != 0).sum())
+    29
     """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"penalty": (0.1, 0.3, 0.6)}
