@@ -1,5 +1,6 @@
 """How sources are combined: one method a file, all with a Cohort as ``X``."""
 
+from consilience.fusion.canonical_correlation import CanonicalCorrelation
 from consilience.fusion.early import EarlyFusion
 from consilience.fusion.factor_model import MOFA
 from consilience.fusion.joint_nmf import JointNMF
@@ -7,6 +8,7 @@ from consilience.fusion.kernel_learning import MultipleKernelLearning
 from consilience.fusion.late import LateFusion
 from consilience.fusion.similarity_network import SimilarityNetworkFusion
 from consilience.fusion.single import SingleModality
+from consilience.fusion.sparse_cca import SparseCCA
 from consilience.fusion.sparse_pls import BlockSparsePLS
 from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
 from consilience.fusion.stacked import StackedFusion
@@ -16,12 +18,14 @@ __all__ = [
     "MOFA",
     "BlockSparsePLS",
     "BlockSparsePLSDA",
+    "CanonicalCorrelation",
     "EarlyFusion",
     "JointNMF",
     "LateFusion",
     "MultipleKernelLearning",
     "SimilarityNetworkFusion",
     "SingleModality",
+    "SparseCCA",
     "StackedFusion",
     "TwoBlockPLS",
 ]
