@@ -12,6 +12,7 @@ from consilience.fusion.sparse_cca import SparseCCA
 from consilience.fusion.sparse_pls import BlockSparsePLS
 from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
 from consilience.fusion.stacked import StackedFusion
+from consilience.fusion.subtypes import Subtypes
 from consilience.fusion.two_block_pls import TwoBlockPLS
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "SingleModality",
     "SparseCCA",
     "StackedFusion",
+    "Subtypes",
     "TwoBlockPLS",
 ]
