@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from tests.study.report_example import example
 
-from consilience.cohort import Binary, Cohort, synthetic_cohort
+from consilience.cohort import Binary, Cohort, Table, synthetic_cohort
 from consilience.fusion import EarlyFusion, LateFusion
 from consilience.fusion.discovery import (
     Component,
@@ -25,6 +25,7 @@ from consilience.fusion.discovery import (
 from consilience.fusion.discovery import (
     Path as Choice,
 )
+from consilience.fusion.sparse_cca import SparseCCA
 from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.study import Candidate, Finding, Protocol, Study
 from consilience.study.discovered import (
@@ -34,7 +35,14 @@ from consilience.study.discovered import (
     PathFound,
     WeightsFound,
 )
-from consilience.study.discovering import discovers, found
+from consilience.study.discovering import (
+    PERMUTATIONS,
+    DiscoveryJob,
+    discovers,
+    discovery_jobs,
+    found,
+)
+from consilience.study.evaluation import Evaluation
 
 QUICK = Protocol(
     folds=3, repeats=1, bootstrap=100, permutations=0, importance=False, leave_one_out=False
@@ -137,3 +145,28 @@ def test_only_those_that_have_something_to_say_are_asked() -> None:
 def test_a_kind_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(TypeError, match="nothing is known"):
         found(pd.DataFrame(), "x", example("binary").evidence.target)  # type: ignore[arg-type]
+
+
+def test_components_get_p_values_where_the_method_can_make_them() -> None:
+    """Two tables share an axis, so that the first pair is no chance."""
+    rng = np.random.default_rng(0)
+    index = pd.Index([f"p{i:03d}" for i in range(80)], name="patient")
+    shared = rng.normal(size=(80, 1))
+    tables = {
+        name: Table(pd.DataFrame(shared + rng.normal(size=(80, 4)), index=index))
+        for name in ("a", "b")
+    }
+    y = pd.DataFrame({"y": np.arange(80) % 2}, index=index)
+    target = Binary("y").of(Cohort(y, tables))
+    sparse = SparseCCA(LogisticRegression(), n_components=1)
+    for estimator in (sparse, TunedFusion(sparse, {"penalty": [0.6, 0.9]}, random_state=0)):
+        (job,) = _jobs(Candidate("pairs", estimator), target)
+        _, notes = job.run(target)
+        (component,) = notes["discoveries"][0]["components"]
+        assert component["p_value"] == pytest.approx(1 / (PERMUTATIONS + 1))
+        assert component["strength"] > 0.4
+
+
+def _jobs(candidate: Candidate, target: Any) -> list[DiscoveryJob]:
+    nobody = np.zeros(len(target.y), dtype=bool)
+    return discovery_jobs([Evaluation(candidate, [], nobody, {}, {}, {})], target, 0)

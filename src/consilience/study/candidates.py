@@ -152,7 +152,7 @@ def _without(estimator: Any, left: str) -> Any:
     for name, value in own.get_params(deep=False).items():
         if isinstance(value, Fusion):
             changed[name] = _without(value, left)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping | list | tuple):
             spared = _spared(value, left)
             changed[name] = spared if spared or not value else usual[name].default
     if isinstance(own, TunedFusion):
@@ -163,6 +163,8 @@ def _without(estimator: Any, left: str) -> Any:
 
 def _spared(value: Any, left: str) -> Any:
     """Return a value without what it says of a modality, by itself or paired with another."""
+    if isinstance(value, list | tuple):
+        return type(value)(one for one in value if not (isinstance(one, str) and one == left))
     if not isinstance(value, Mapping):
         return value
     return {

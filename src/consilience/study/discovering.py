@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import TypeAdapter
+from sklearn.base import clone
 
 from consilience.cohort import Target
 from consilience.fusion.base import Fusion
 from consilience.fusion.discovery import Components, Discovery, Groups, Path, Weights
+from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.study.candidates import Candidate
 from consilience.study.discovered import (
     ComponentFound,
@@ -33,6 +35,9 @@ from consilience.study.part import finite
 from consilience.study.protocol import Fold
 from consilience.study.store import Store
 
+PERMUTATIONS = 199
+"""Of a method that can test its components by permutation, and was not told how often."""
+
 _FOUND: TypeAdapter[list[DiscoveryFound]] = TypeAdapter(list[DiscoveryFound])
 
 
@@ -46,7 +51,7 @@ class DiscoveryJob(Job):
         return f"{self.candidate.name} discoveries"
 
     def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
-        model = self._fitted(target, target.y)
+        model = _tested(self._fitted(target, target.y), target)
         every = [found(each, self.candidate.name, target) for each in model.discoveries()]
         return pd.DataFrame(), {"discoveries": _FOUND.dump_python(every, mode="json")}
 
@@ -67,6 +72,15 @@ def discovers(candidate: Candidate) -> bool:
     """Return whether a candidate's method says what it found."""
     own = getattr(type(candidate.method), "discoveries", Fusion.discoveries)
     return candidate.role == "fused" and own is not Fusion.discoveries
+
+
+def _tested(model: Any, target: Target) -> Any:
+    """Return the model with p-values of its components, where it can make them and did not yet."""
+    method = model.best_ if isinstance(model, TunedFusion) else model
+    if method.get_params(deep=False).get("permutations") != 0:
+        return model
+    asked = clone(method).set_params(permutations=PERMUTATIONS)
+    return asked.fit(target.cohort, target.y)
 
 
 def discovery_findings(jobs: Sequence[DiscoveryJob], store: Store) -> list[DiscoveryFound]:

@@ -19,6 +19,7 @@ OPTIONS: Mapping[str, str] = {
     "CooperativeLearning": 'choice = "1se"   # the sparsest model within one standard error',
     "JointNMF": 'negatives = "split"   # of values below 0 make two columns, one for each sign',
     "MultipleKernelLearning": 'kernels = "linear"   # or "rbf"; or { rna = "rbf", ... } by source',
+    "SparseCCA": "n_components = 3   # how many pairs of sums of features",
     "Subtypes": 'embedding = "SimilarityNetworkFusion"   # or { method = "MOFA", n_factors = 4 }',
 }
 """A setting worth knowing, where the usual one often does not fit."""
