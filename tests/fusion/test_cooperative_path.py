@@ -20,6 +20,7 @@ from consilience.fusion.cooperative_path import (
     begin,
     follow,
     lambda_path,
+    loss_at,
     restandardised,
     stacked,
 )
@@ -87,19 +88,19 @@ def test_logistic_coefficients_are_near_those_of_multiview_and_ours_are_optimal(
 def acc(entry):
     tables = tcga_acc().modalities
     columns = {"rna": entry["rna_columns"], "mirna": entry["mirna_columns"]}
-    blocks = {
-        name: standardised(np.log2(tables[name].frame.loc[entry["ids"], names].to_numpy(float) + 1))
+    raw = {  # embedded on the log scale that the reference used
+        name: tables[name].frame.loc[entry["ids"], names].to_numpy(float)
         for name, names in columns.items()
     }
     y = np.empty(len(entry["ids"]), dtype=SURVIVAL_DTYPE)
     y["event"], y["time"] = entry["event"], entry["time"]
-    scale = np.concatenate(
-        [
-            np.log2(tables[name].frame.loc[entry["ids"], names].to_numpy(float) + 1).std(axis=0)
-            for name, names in columns.items()
-        ]
-    )
+    scale = np.concatenate([values.std(axis=0) for values in raw.values()])
+    blocks = {name: standardised(values) for name, values in raw.items()}
     return stacked(blocks), Cox.of(y), scale
+
+
+def value(design, family, beta, strength):
+    return loss_at(family, (beta @ design.columns)[None]) + strength * np.abs(beta).sum()
 
 
 def test_cox_is_that_of_multiview_without_agreement_and_optimal_with_it():
@@ -108,8 +109,15 @@ def test_cox_is_that_of_multiview_without_agreement_and_optimal_with_it():
     lambdas = entry["rho_0"]["lambda"]
     alone = Penalty(0.0, np.ones(len(scale)), tolerance=1e-9)
     fitted = follow(begin(design, family, alone), lambdas, whole=True)
-    theirs = reference(entry["rho_0"])
-    assert np.linalg.norm(fitted.coefficients[:, 0] / scale - theirs) < 1e-3 * np.linalg.norm(theirs)
+    theirs = reference(entry["rho_0"]) * scale
+    # The reference was stopped early: it misses its own optimality conditions by 3e-4.
+    for place, strength in enumerate(lambdas):
+        ours = fitted.coefficients[place, 0]
+        assert ((ours != 0) == (theirs[place] != 0)).all()
+        assert np.linalg.norm(ours - theirs[place]) < 0.02 * np.linalg.norm(ours)
+        assert value(design, family, ours, strength) < value(
+            design, family, theirs[place], strength
+        )
     for rho in (0.5, 3.0):
         penalty = alone._replace(rho=rho)
         agreed = follow(begin(design, family, penalty), lambdas, whole=True)

@@ -80,7 +80,7 @@ class CooperativeBackfitting(LearnerFusion):
     >>> from sklearn.linear_model import Ridge
     >>> from consilience.cohort import synthetic_cohort
     >>> from consilience.fusion.cooperative_backfitting import CooperativeBackfitting
-    >>> cohort, y = synthetic_cohort(200, outcome="continuous", seed=0)
+    >>> cohort, y = synthetic_cohort(200, kind="continuous", seed=0)
     >>> model = CooperativeBackfitting(Ridge(1.0), rho=0.5).fit(cohort, y)
     >>> model.predict(cohort).shape
     (200,)

@@ -371,7 +371,7 @@ def _remember(state, before, response, active):  # type: ignore[no-untyped-def]
         before.coefficients[response, j] = state.coefficients[response, j]
     before.intercepts[response] = state.intercepts[response]
     before.views[response] = state.views[response]
-    before.eta[response] = state.eta[response]
+    before.eta[:] = state.eta  # the loss is of all responses
 
 
 @njit(cache=True)
