@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.study.discoveries_example import discovering
 from tests.study.report_example import example
 from tests.study.report_reading import crowded
 
@@ -84,7 +85,7 @@ def probe(browser: str, folder: Path, width: int, *flags: str) -> dict[str, Any]
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "continuous", "survival"])
 def test_fits_phone_and_desktop(browser: str, tmp_path: Path, kind: str) -> None:
-    made = example(kind)
+    made = discovering(kind)
     render_report(made.finding, made.evidence, tmp_path / "report.html")
     for width in (390, 1280):
         found = probe(browser, tmp_path, width)
