@@ -75,6 +75,17 @@ def test_many_unknowns_are_found_as_few_are(name, monkeypatch):
     np.testing.assert_allclose(lbfgs.objective, newton.objective, rtol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_search_without_second_derivatives_goes_as_far_in_any_unit(
+    unit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_machines, "MOST_NEWTON", 0)
+    fit = fit_on_kernel(SquaredLoss(unit * NUMBER), X @ X.T, 1.0)
+    direct = KernelRidge(alpha=1.0, kernel="precomputed").fit(X @ X.T, NUMBER - NUMBER.mean())
+    wanted = NUMBER.mean() + direct.predict(X @ X.T)
+    np.testing.assert_allclose(fit.eta[:, 0] / unit, wanted, atol=1e-4)
+
+
 def test_squared_is_ridge_and_kernel_ridge():
     fit = fit_on_kernel(LOSSES["squared"], X @ X.T, 2.0)
     ridge = Ridge(alpha=2.0).fit(X, NUMBER)

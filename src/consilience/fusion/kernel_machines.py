@@ -356,16 +356,19 @@ def _halved(
 
 
 def _lbfgs(loss: Loss, design: FloatArray, ridge: FloatArray, B: FloatArray) -> FloatArray:
+    # Its tolerances are absolute: with a number in a unit of its own it would stop early.
+    unit = float(np.sqrt(np.mean(loss.residual() ** 2))) or 1.0
+
     def at(flat: FloatArray) -> tuple[float, FloatArray]:
-        own = flat.reshape(B.shape)
-        gradient = _gradient(loss, design, ridge, own)
-        return _objective(loss, design, ridge, own), gradient.ravel()
+        own = unit * flat.reshape(B.shape)
+        gradient = _gradient(loss, design, ridge, own) / unit
+        return _objective(loss, design, ridge, own) / unit**2, gradient.ravel()
 
     found = minimize(
         at,
-        B.ravel(),
+        B.ravel() / unit,
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 5000, "maxfun": 10_000, "gtol": 1e-7 * loss.n, "ftol": 1e-15},
     )
-    return np.asarray(found.x).reshape(B.shape)
+    return np.asarray(unit * found.x).reshape(B.shape)
