@@ -386,13 +386,14 @@ def _objective(problem, family, state, response, active, penalty):  # type: igno
 
 
 @njit(cache=True)
-def _newton_step(problem, family, state, before, model, response, active, penalty):  # type: ignore[no-untyped-def]
+def _newton_step(problem, family, states, model, response, active, penalty):  # type: ignore[no-untyped-def]
     """Minimise the quadratic model, then step back until the objective has fallen enough.
 
     The line search (Tseng and Yun 2009) is what makes the outer iteration converge for
     every family, the Cox model's diagonal curvature included. Returns the violation of
     the optimality conditions that the step began with.
     """
+    state, before = states
     _model_at(problem, family, state, model, response, active)
     _remember(state, before, response, active)
     began = _pass(problem, state, model, response, active, penalty)
@@ -430,7 +431,7 @@ def settle(problem, family, state, before, model, active, penalty):  # type: ign
     for _ in range(MOST_ROUNDS):
         worst = 0.0
         for r in range(len(active)):
-            began = _newton_step(problem, family, state, before, model, r, chosen[r], penalty)
+            began = _newton_step(problem, family, (state, before), model, r, chosen[r], penalty)
             worst = max(worst, began)
         if worst <= problem.tolerance:
             return True
