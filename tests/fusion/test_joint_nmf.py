@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.fusion.planted_modules import NAMES, Planted, f1, planted, recovery
 
 from consilience.cohort import Cohort, Table
-from consilience.errors import InputError
+from consilience.errors import InputError, InputWarning
 from consilience.fusion.joint_nmf import JointNMF
 from consilience.study.bundle.safe_model import dump_model, load_model
 
@@ -63,6 +63,15 @@ def test_sparsity_keeps_the_modules_and_drops_the_rest() -> None:
     assert recovery(thin.modules(), whole)["all"] >= 0.9
     zeros = [np.mean(np.vstack(list(model.H_.values())) == 0) for model in (dense, thin)]
     assert zeros[0] < 0.1 < 0.5 < zeros[1]
+
+
+def test_a_penalty_that_leaves_nothing_of_a_modality_is_told() -> None:
+    frames = tables(truth("whole").cohort)
+    frames["rna"] = frames["rna"].iloc[:24]  # a fifth of the patients
+    with pytest.warns(InputWarning, match=r"l1 = 0\.3 leaves no feature of 'rna' in any module"):
+        model = JointNMF(n_components=5, l1=0.3).fit(cohort_of(frames))
+    assert not model.H_["rna"].any()
+    assert all(model.H_[name].any() for name in frames if name != "rna")
 
 
 @pytest.mark.parametrize("gap", ["values missing", "modalities missing", "both"])

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
-from consilience.errors import InputError, listing, suggestion
+from consilience.errors import InputError, InputWarning, listing, suggestion
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.discovery import Discovery, Loading
 from consilience.fusion.embedding import Embedding
@@ -58,7 +58,9 @@ class JointNMF(Imputes, Embedding):
         How many random starts. To judge K by the consensus, take 30 or more.
     l1 : float
         From 0 to below 1: how much a feature must go along with a module, as a cosine, to
-        be part of it. Larger is sparser. Not 0 by default: where values are missing and
+        be part of it. Larger is sparser. Of a feature that a share s of the patients have
+        it asks l1 / s: of what few have, less is believed, and of a modality that few have
+        a large `l1` leaves nothing. Not 0 by default: where values are missing and
         modules many, a factorisation without any penalty follows single values, and what it
         imputes has no bound.
     graphs : mapping, optional
@@ -203,6 +205,13 @@ class JointNMF(Imputes, Embedding):
             name: kept.H[own] / self.units_[name]
             for name, own in zip(self.columns_.names_, joined.slices, strict=True)
         }
+        lost = [name for name, own in self.H_.items() if not own.any()]
+        if lost:
+            warnings.warn(
+                f"l1 = {self.l1} leaves no feature of {listing(lost)} in any module; lower it.",
+                InputWarning,
+                stacklevel=4,
+            )
         self.strengths_ = kept.shares()
         self.objective_, self.converged_ = np.array(kept.objective), kept.converged
         if not kept.converged:
