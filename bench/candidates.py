@@ -38,6 +38,11 @@ def statistical(outcome: Outcome, protocol: Protocol) -> list[Candidate]:
     return [*usual_fusions(outcome, protocol), *found]
 
 
+def cooperative(outcome: Outcome, protocol: Protocol) -> Any:
+    """Return cooperative learning as `statistical` has it."""
+    return _model(fusion.CooperativeLearning, outcome.kind, outcome, protocol)
+
+
 def _model(method: type[Fusion], kind: OutcomeKind, outcome: Outcome, protocol: Protocol) -> Any:
     options = dict(OPTIONS.get(method.__name__, {}))
     takes = method._get_param_names()

@@ -43,21 +43,21 @@ PROTOCOL = Protocol(
     discoveries=False,
 )
 ACC = Survival("vital_status", "days", 1, label="death")
+HANCOCK_OUTCOMES: dict[str, Outcome] = {
+    "hancock-death-5-years": EventBy(
+        "death", "days_to_last_information", 5 * YEAR, label="death within 5 years"
+    ),
+    "hancock-recurrence-3-years": EventBy(
+        "recurrence", "days_to_recurrence", 3 * YEAR, label="recurrence within 3 years"
+    ),
+}
 CANCERS = ("blca", "kirc", "lusc")
 
 
 def bench_hancock() -> None:
     """Compare all candidates on both outcomes."""
     cohort = hancock()
-    outcomes: dict[str, Outcome] = {
-        "hancock-death-5-years": EventBy(
-            "death", "days_to_last_information", 5 * YEAR, label="death within 5 years"
-        ),
-        "hancock-recurrence-3-years": EventBy(
-            "recurrence", "days_to_recurrence", 3 * YEAR, label="recurrence within 3 years"
-        ),
-    }
-    for name, outcome in outcomes.items():
+    for name, outcome in HANCOCK_OUTCOMES.items():
         compare(name, cohort, outcome, "5-fold three times, seed 0", PROTOCOL)
 
 

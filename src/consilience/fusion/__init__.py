@@ -1,6 +1,8 @@
 """How sources are combined: one method a file, all with a Cohort as ``X``."""
 
 from consilience.fusion.canonical_correlation import CanonicalCorrelation
+from consilience.fusion.cooperative import CooperativeLearning
+from consilience.fusion.cooperative_backfitting import CooperativeBackfitting
 from consilience.fusion.early import EarlyFusion
 from consilience.fusion.factor_model import MOFA
 from consilience.fusion.joint_nmf import JointNMF
@@ -20,6 +22,8 @@ __all__ = [
     "BlockSparsePLS",
     "BlockSparsePLSDA",
     "CanonicalCorrelation",
+    "CooperativeBackfitting",
+    "CooperativeLearning",
     "EarlyFusion",
     "JointNMF",
     "LateFusion",
