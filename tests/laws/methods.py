@@ -17,6 +17,7 @@ from tests.laws.cohorts import NAMES, gappy_cohort
 
 import consilience.fusion
 from consilience.cohort import Cohort
+from consilience.fusion import LateFusion
 from consilience.fusion.base import Fusion
 
 LEARNERS = {
@@ -58,7 +59,12 @@ class Case:
 
 def build(method: Any, kind: str, options: dict[str, Any]) -> Any:
     """Return an instance: a learner of the kind, and what is usual for its parameters."""
-    usual = {"learner": clone(LEARNERS[kind]), **USUAL}
+    learner = clone(LEARNERS[kind])
+    inner = {
+        "method": LateFusion(learner, random_state=0),
+        "grid": {"weights": ["equal", "validated"]},
+    }
+    usual = {"learner": learner, **inner, **USUAL}
     takes = inspect.signature(method).parameters
     own = {name: usual[name] for name in usual if name in takes and name not in options}
     return method.for_outcome(kind, **own, **options)

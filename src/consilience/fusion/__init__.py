@@ -15,6 +15,7 @@ from consilience.fusion.sparse_pls import BlockSparsePLS
 from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
 from consilience.fusion.stacked import StackedFusion
 from consilience.fusion.subtypes import Subtypes
+from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.fusion.two_block_pls import TwoBlockPLS
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "SparseCCA",
     "StackedFusion",
     "Subtypes",
+    "TunedFusion",
     "TwoBlockPLS",
 ]
