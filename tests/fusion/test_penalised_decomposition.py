@@ -285,3 +285,25 @@ def test_the_example_of_pmas_own_help_page():
         weights = decompose(blocks, [Penalty(0.85 * np.sqrt(50))] * 2, 1).weights
         scores += [f1(weights[0][:, 0] != 0, u != 0), f1(weights[1][:, 0] != 0, v != 0)]
     assert np.mean(scores) >= 0.9
+
+
+def test_no_component_is_below_that_from_pmas_start():
+    # Which of two starts leads higher is not known after a few sweeps: both are followed.
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        p, q = int(rng.integers(20, 120)), int(rng.integers(15, 90))
+        factor = rng.standard_normal((60, 2))
+        blocks = []
+        for size in (p, q):
+            slopes = rng.standard_normal((2, size)) * (rng.random((2, size)) < 0.2)
+            block = factor @ slopes + rng.standard_normal((60, size))
+            blocks.append((block - block.mean(axis=0)) / block.std(axis=0))
+        penalties = fractions(blocks, float(rng.choice([0.1, 0.2, 0.3, 0.5, 0.8])))
+        found = decompose(blocks, penalties, 3)
+        left = Deflated(cross_products(blocks))
+        starts = np.linalg.svd(blocks[0].T @ blocks[1])[2]
+        for k in range(3):
+            start = [np.zeros(p), starts[k]]
+            theirs = _alternate(left, penalties, start, 300, 1e-9)
+            assert found.strengths[k] >= theirs.value * (1 - 1e-6)
+            left.explain([w[:, k] for w in found.weights])

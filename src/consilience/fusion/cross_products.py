@@ -133,12 +133,12 @@ class Deflated:
         pulls = [self.pull(i, weights) @ weights[i] for i in range(len(self.sizes))]
         return float(sum(pulls) / 2)
 
-    def explain(self, weights: list[FloatArray]) -> None:
-        """Take a component away."""
+    def explain(self, weights: list[FloatArray], value: float | None = None) -> None:
+        """Take a component away, whose value need not be computed if it is known."""
         blocks = len(self.sizes)
         values = np.zeros((blocks, blocks))
         if blocks == 2:
-            values[0, 1] = values[1, 0] = self.value(weights)
+            values[0, 1] = values[1, 0] = self.value(weights) if value is None else value
         else:
             for i in range(blocks):
                 for j in range(i):
@@ -229,10 +229,12 @@ class Compressed:
     def outward(self, weights: Sequence[FloatArray]) -> list[FloatArray]:
         """Return vectors over the directions as vectors over features."""
         return [
-            w if root is None else solve_triangular(root, w, lower=True, trans="T") @ matrix
+            w
+            if root is None
+            else np.asarray(_outward(root, w.astype(root.dtype)) @ matrix, dtype=float)
             for matrix, root, w in zip(self.filled, self.roots, weights, strict=True)
         ]
 
 
-def _directions(root: FloatArray, scores: FloatArray) -> FloatArray:
-    return np.asarray(solve_triangular(root, scores, lower=True), dtype=float)
+def _outward(root: FloatArray, directions: FloatArray) -> FloatArray:
+    return np.asarray(solve_triangular(root, directions, lower=True, trans="T"))

@@ -27,17 +27,18 @@ from consilience.fusion.cross_products import (
     Deflated,
     Factored,
     Places,
-    Products,
     cross_products,
 )
 
 SMALL = 40  # so many columns in all: a dense eigenproblem costs less than an iterative one
-NARROW = 0.75  # share of the features in play above which leaving the others out gains nothing
+NARROW = 0.5  # share of the features in play above which leaving the others out gains nothing
 MANY = 2000  # so many features in all: worth looking for those in play
 LEAP = 4  # sweeps between attempts to leap ahead
 MARGIN = 0.9  # a feature this far below the smallest in the support may yet come in
+SINGLE = 1e-5  # of the largest weight: steps this small are taken in double precision
+ALIKE = 0.98  # cosine above which two starts count as one
+FOLLOWED = 2  # starts followed to the end
 TRIAL = 3  # sweeps after which the starts are compared
-TIED = 1e-9  # relative distance below which two features cannot be told apart
 
 
 class Penalty(NamedTuple):
@@ -94,59 +95,17 @@ def unit_vector(target: FloatArray, penalty: Penalty) -> FloatArray:
     target : ndarray of shape (n_features,)
     penalty : Penalty
     """
+    from consilience.fusion.bounded_norm import bounded
+
     if penalty.nonnegative:
         target = np.maximum(target, 0.0)
-    length = float(np.linalg.norm(target))
-    if length == 0.0:
-        return np.zeros_like(target)
     if penalty.smoothness:
         from consilience.fusion.total_variation import smoothed
 
-        target = smoothed(target / length, penalty.smoothness)
         length = float(np.linalg.norm(target))
-        if length == 0.0:
-            return np.zeros_like(target)
-    size = np.abs(target)
-    if size.sum() <= penalty.bound * length:
-        return np.asarray(target / length)
-    top = size.max()
-    tied = size >= top * (1 - TIED)
-    if penalty.bound**2 <= np.count_nonzero(tied):
-        return np.asarray(np.sign(target) * tied / np.sqrt(np.count_nonzero(tied)))
-    below = top - size
-    kept = np.maximum(depth(below, penalty.bound) - below, 0.0)
-    return np.asarray(np.sign(target) * kept / np.linalg.norm(kept) + 0.0)
-
-
-def depth(below: FloatArray, bound: float) -> float:
-    """Return how far below the largest magnitude the threshold lies.
-
-    Above a threshold ``top - t`` with k magnitudes over it, the L1 norm is ``k t - D1`` and
-    the squared L2 norm ``k t^2 - 2 t D1 + D2``, with D1 and D2 the sums of their distances
-    from the top and of the squares of these. Their ratio grows with t; between two
-    neighbours, that it equals the bound is a quadratic in t. Distances, not
-    magnitudes: of nearly tied features no digits are lost.
-
-    Parameters
-    ----------
-    below : ndarray of shape (n_features,)
-        Distances of the magnitudes from the largest one. All features together exceed the
-        bound.
-    bound : float
-        More than the root of the number of features tied for the largest.
-    """
-    order = np.sort(below)
-    count = np.arange(1, len(order) + 1)
-    sums, squares = order.cumsum(), (order * order).cumsum()
-    following = np.append(order[1:], np.inf)
-    norm1 = count[:-1] * following[:-1] - sums[:-1]
-    norm2 = following[:-1] * (norm1 - sums[:-1]) + squares[:-1]
-    # No k features have a ratio of norms above the root of k.
-    over = (norm1 * norm1 > bound * bound * norm2) & (count[:-1] > bound * bound)
-    last = int(over.argmax()) if over.any() else len(order) - 1
-    k, d1, d2 = last + 1, float(sums[last]), float(squares[last])
-    spread = max(k * d2 - d1 * d1, 0.0) / (k - bound * bound)
-    return max(d1 / k + bound / k * float(np.sqrt(spread)), float(order[last]))
+        target = smoothed(target / length, penalty.smoothness) if length else target
+    target = np.ascontiguousarray(target)
+    return np.asarray(bounded(target, np.sort(np.abs(target)), float(penalty.bound)))
 
 
 def decompose(
@@ -159,9 +118,9 @@ def decompose(
 ) -> Decomposition:
     """Find components one after the other.
 
-    Each starts from the best of the leading singular vectors of what is left of the
-    cross-products and those of the original ones (as PMA starts), compared after a few
-    sweeps.
+    Each starts at the leading singular vectors of what is left of the cross-products and at
+    those of the original ones (as PMA starts); the two starts that are ahead after a few
+    sweeps are followed to the end, and the higher one is taken.
 
     Parameters
     ----------
@@ -181,25 +140,41 @@ def decompose(
     Decomposition
     """
     left = Deflated(cross_products(blocks))
-    starting = Starts(left.products, blocks, n_components)
+    starting = Starts(left, blocks, n_components)
     found, strengths, sweeps, settled = [], [], [], []
     for k in range(n_components):
         starting.follow(left)
-        start = starting.best(k, penalties)
-        reached = _settle(left, penalties, start, tolerance, most)
+        ahead = starting.ahead(k, penalties)
+        runs = [_arrive(starting, penalties, start, tolerance, most) for start in ahead]
+        reached = max(runs, key=lambda run: run.value)
+        if starting.single:
+            reached = _sweep_all(left, penalties, reached, reached.weights)
+            reached = _settle(left, penalties, reached, tolerance, most)
         found.append(_signed(reached.weights, penalties))
-        strengths.append(left.value(reached.weights))
+        strengths.append(reached.value)
         sweeps.append(reached.sweeps)
         settled.append(reached.moved < tolerance)
-        left.explain(found[-1])
+        left.explain(found[-1], reached.value)
     vectors = [np.column_stack([w[i] for w in found]) for i in range(len(blocks))]
     return Decomposition(vectors, np.array(strengths), sweeps, settled)
+
+
+def _arrive(
+    starting: Starts, penalties: Sequence[Penalty], start: _Reached, tolerance: float, most: int
+) -> _Reached:
+    """Go to the end, or, where starts are sought in single precision, as near as that allows."""
+    if not starting.single:
+        return _settle(starting.left, penalties, start, tolerance, most)
+    near = max(tolerance, SINGLE * max(float(np.abs(w).max()) for w in start.weights))
+    return _settle(starting.left, penalties, start, near, most - 1)
 
 
 class _Reached(NamedTuple):
     weights: list[FloatArray]
     moved: float  # by the last sweep
     sweeps: int
+    value: float
+    targets: list[FloatArray]  # of which the last sweep made the vectors
 
 
 def _alternate(
@@ -211,20 +186,26 @@ def _alternate(
 ) -> _Reached:
     """Renew one vector after the other until they stand still; every few sweeps, leap."""
     weights, moved, sweep = list(start), np.inf, 0
+    targets = list(start)
     past = []
     while sweep < most and moved >= tolerance:
         moved, sweep = 0.0, sweep + 1
         for i, penalty in enumerate(penalties):
-            target = left.pull(i, weights)
-            new = unit_vector(target, penalty)
+            targets[i] = left.pull(i, weights)
+            new = unit_vector(targets[i], penalty)
             moved = max(moved, float(np.abs(new - weights[i]).max()))
             weights[i] = new
         past.append(np.concatenate(weights))
-        if len(past) > LEAP and moved >= tolerance:
-            value = float(target @ new) if len(weights) == 2 else left.value(weights)
+        if len(past) > LEAP and tolerance <= moved and sweep < most:
+            value = _value(left, weights, targets)
             weights = _leap(left, penalties, weights, value, past)
             past = []
-    return _Reached(weights, moved, sweep)
+    return _Reached(weights, moved, sweep, _value(left, weights, targets), targets)
+
+
+def _value(left: Deflated, weights: list[FloatArray], targets: list[FloatArray]) -> float:
+    """Return the value after a sweep; of two blocks the last target holds it already."""
+    return float(targets[1] @ weights[1]) if len(weights) == 2 else left.value(weights)
 
 
 def _leap(
@@ -252,7 +233,7 @@ def _leap(
 def _settle(
     left: Deflated,
     penalties: Sequence[Penalty],
-    start: list[FloatArray],
+    reached: _Reached,
     tolerance: float,
     most: int,
 ) -> _Reached:
@@ -261,39 +242,42 @@ def _settle(
     A feature far below the threshold stays at zero while the others settle, so the work is
     done without it; a sweep over all features then tells whether any should come back.
     """
-    reached, margin = _Reached(start, np.inf, TRIAL), MARGIN
+    margin = MARGIN
     while reached.moved >= tolerance and reached.sweeps < most:
         remaining = most - reached.sweeps
-        places = _in_play(left, penalties, reached.weights, margin)
+        places = _in_play(reached, penalties, margin)
         if sum(map(len, places)) > NARROW * sum(left.sizes):
             later = _alternate(left, penalties, reached.weights, remaining, tolerance)
             return later._replace(sweeps=reached.sweeps + later.sweeps)
         cut = [w[place] for w, place in zip(reached.weights, places, strict=True)]
         rough = max(tolerance, min(reached.moved, 1.0) / 1000)
         inner = _alternate(left.within(places), penalties, cut, remaining, rough)
-        weights = [np.zeros(size) for size in left.sizes]
+        weights: list[FloatArray] = [np.zeros(size) for size in left.sizes]
         for whole, place, part in zip(weights, places, inner.weights, strict=True):
             whole[place] = part
-        check = _alternate(left, penalties, weights, 1, tolerance)
-        reached = check._replace(sweeps=reached.sweeps + inner.sweeps + 1)
+        reached = reached._replace(sweeps=reached.sweeps + inner.sweeps)
+        reached = _sweep_all(left, penalties, reached, weights)
         margin *= MARGIN
     return reached
 
 
-def _in_play(
-    left: Deflated,
-    penalties: Sequence[Penalty],
-    weights: Sequence[FloatArray],
-    margin: float,
-) -> list[Places]:
+def _sweep_all(
+    left: Deflated, penalties: Sequence[Penalty], reached: _Reached, weights: list[FloatArray]
+) -> _Reached:
+    """Return where one sweep over all features leads from there."""
+    after = _alternate(left, penalties, weights, 1, 0.0)
+    return after._replace(sweeps=reached.sweeps + 1)
+
+
+def _in_play(reached: _Reached, penalties: Sequence[Penalty], margin: float) -> list[Places]:
     """Return the features of each block whose weight is not zero or may yet become so."""
-    places: list[Places] = [np.arange(size) for size in left.sizes]
-    if sum(left.sizes) < MANY:
+    places: list[Places] = [np.arange(len(w)) for w in reached.weights]
+    if sum(map(len, places)) < MANY:
         return places
     for block, penalty in enumerate(penalties):
-        active = weights[block] != 0
+        active = reached.weights[block] != 0
         if active.any() and not penalty.smoothness:  # with smoothness neighbours matter
-            pull = np.abs(left.pull(block, weights))
+            pull = np.abs(reached.targets[block])
             places[block] = np.flatnonzero(active | (pull >= margin * pull[active].min()))
     return places
 
@@ -314,28 +298,32 @@ class Starts:
     cross-product (`CCA`), for more at that principal axis of each block (`MultiCCA`).
     """
 
-    def __init__(self, products: Products, blocks: Sequence[FloatArray], n_components: int) -> None:
+    def __init__(self, left: Deflated, blocks: Sequence[FloatArray], n_components: int) -> None:
         self.compressed = None
-        rough = products
-        if isinstance(products, Factored):
-            rough = products.rounded()
+        self.left = self.inner = left
+        if isinstance(left.products, Factored):
+            rough = left.products.rounded()
             self.compressed = Compressed(rough)
-        self.left = Deflated(rough)
-        self.inner = Deflated(rough if self.compressed is None else self.compressed.products)
+            self.left, self.inner = Deflated(rough), Deflated(self.compressed.products)
         self.first = leading(self.inner, n_components if len(blocks) == 2 else 1)
         self.axes = principal_axes(blocks, n_components) if len(blocks) > 2 else []
 
     def follow(self, left: Deflated) -> None:
         """Take away the components found since."""
-        for weights, values in left.found[len(self.left.found) :]:
-            inner = weights if self.compressed is None else self.compressed.inward(weights)
-            self.left.found.append((weights, values))
-            self.inner.found.append((inner, values))
+        if self.compressed is not None:
+            for weights, values in left.found[len(self.left.found) :]:
+                self.left.found.append((weights, values))
+                self.inner.found.append((self.compressed.inward(weights), values))
 
-    def best(self, k: int, penalties: Sequence[Penalty]) -> list[FloatArray]:
-        """Return the start for component k (from 0) that is ahead after a few sweeps."""
+    @property
+    def single(self) -> bool:
+        """Whether the cross-products searched are those in single precision."""
+        return self.compressed is not None
+
+    def ahead(self, k: int, penalties: Sequence[Penalty]) -> list[_Reached]:
+        """Return a few sweeps from the starts for component k (from 0) that lead furthest."""
         trials = [_alternate(self.left, penalties, w, TRIAL, 0.0) for w in self.at(k, penalties)]
-        return max(trials, key=lambda trial: self.left.value(trial.weights)).weights
+        return sorted(trials, key=lambda trial: -trial.value)[:FOLLOWED]
 
     def at(self, k: int, penalties: Sequence[Penalty]) -> list[list[FloatArray]]:
         """Return all starts for component k."""
@@ -347,7 +335,7 @@ class Starts:
             starts += [aligned, *(_turned(aligned, i) for i in range(len(aligned)))]
         if any(penalty.nonnegative for penalty in penalties):
             starts += [[-w for w in start] for start in starts]
-        return starts
+        return _distinct(starts)
 
     def _aligned(self, start: list[FloatArray]) -> list[FloatArray]:
         """Return the vectors with signs that make each agree with those before it."""
@@ -355,6 +343,16 @@ class Starts:
         for i, w in enumerate(start):
             signed[i] = w if i == 0 or self.left.pull(i, signed) @ w >= 0 else -w
         return signed
+
+
+def _distinct(starts: list[list[FloatArray]]) -> list[list[FloatArray]]:
+    """Return the starts less those beside an earlier one, which would lead to the same end."""
+    kept: list[list[FloatArray]] = []
+    for start in starts:
+        alike = [[float(a @ b) for a, b in zip(start, one, strict=True)] for one in kept]
+        if not any(min(cosines) > ALIKE for cosines in alike):
+            kept.append(start)
+    return kept
 
 
 def _turned(start: list[FloatArray], block: int) -> list[FloatArray]:
