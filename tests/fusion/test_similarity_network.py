@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.utils import get_tags
 from tests.fusion.planted_subtypes import mean_filled, planted
-from tests.laws.cohorts import gappy_cohort
+from tests.laws.cohorts import complete_cohort, gappy_cohort
 
 from consilience.cohort import Cohort, Table, read_cohort, read_table
 from consilience.errors import InputError
@@ -189,3 +189,38 @@ def test_more_subtypes_than_patients():
         method.subtypes(31)
     with pytest.raises(InputError, match="n_clusters must be a whole number of at least 2"):
         method.subtypes(1)
+
+
+# --- imputation -------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_the_mean_of_neighbours_by_affinity():
+    """A modality hidden from some patients is filled in by what their neighbours have."""
+    cohort, _, matrices = complete_cohort("continuous", 60, widths=(5, 5, 5))
+    hidden = np.arange(10)
+    frame = cohort.modalities["beta"].frame
+    holed = cohort.with_modality("beta", Table(frame.iloc[10:]))
+    model = SimilarityNetworkFusion(neighbours=7).fit(holed)
+    filled = model.impute(holed).modalities["beta"].frame.loc[frame.index[hidden]].to_numpy()
+    walks = model._walks(model.blocks_.matrices(holed))[hidden]
+    for patient, walk in zip(filled, walks, strict=True):
+        near = np.argsort(-walk[10:])[:7]
+        by_hand = np.average(matrices[1][10:][near], axis=0, weights=walk[10:][near])
+        np.testing.assert_allclose(patient, by_hand, rtol=1e-9)
+
+
+def test_neighbours_named_by_one_modality_fill_in_another_better_than_the_mean():
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2], 40)
+    ids = [f"p{i:03d}" for i in range(120)]
+    values = [rng.normal(size=(3, 20))[group] * 2 + rng.normal(size=(120, 20)) for _ in range(2)]
+    first, second = (pd.DataFrame(v, ids, [f"x{j}" for j in range(20)]) for v in values)
+    hidden = rng.choice(120, 30, replace=False)
+    seen = np.setdiff1d(np.arange(120), hidden)
+    tables = {"first": Table(first), "second": Table(second.iloc[seen])}
+    cohort = Cohort(pd.DataFrame(index=ids), tables)
+    filled = SimilarityNetworkFusion(neighbours=15).fit(cohort).impute(cohort)
+    found = filled.modalities["second"].frame.loc[second.index[hidden]].to_numpy()
+    error = ((found - values[1][hidden]) ** 2).mean()
+    of_the_mean = ((values[1][seen].mean(axis=0) - values[1][hidden]) ** 2).mean()
+    assert error < 0.4 * of_the_mean

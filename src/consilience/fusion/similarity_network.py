@@ -24,11 +24,12 @@ from consilience.fusion.affinity import (
 )
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.embedding import Embedding
-from consilience.fusion.network_memory import remember, unseen_rows
+from consilience.fusion.imputing import Imputes
+from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
 from consilience.fusion.spectral import cluster_counts, clusters, leading, walk
 
 
-class SimilarityNetworkFusion(Embedding):
+class SimilarityNetworkFusion(Imputes, Embedding):
     r"""Similarity network fusion (Wang et al. 2014), with a place for patients not seen.
 
     Each modality makes a network of the patients it measured: affinities by a Gaussian
@@ -50,6 +51,8 @@ class SimilarityNetworkFusion(Embedding):
     averaged over the networks that have both, in every step and at the end, where a pair
     without a common modality is given the mean of what its two patients have with others.
     In a modality that measured fewer patients than `neighbours`, all are neighbours.
+    `impute` takes the mean over the nearest patients who were measured, by their affinity
+    in the fused network: neighbours whom another modality may have named.
 
     Parameters
     ----------
@@ -147,13 +150,32 @@ class SimilarityNetworkFusion(Embedding):
             )
 
     def _embed(self, blocks: dict[str, FloatArray]) -> FloatArray:
+        return np.asarray(self._walks(blocks) @ self.modes_)
+
+    def _reconstruct(self, blocks: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        walks = self._walks(blocks)
+        return {name: self._neighbours_mean(walks, each) for name, each in self.memory_.items()}
+
+    def _neighbours_mean(self, walks: FloatArray, memory: ModalityMemory) -> FloatArray:
+        """Return the mean over the nearest patients whom a modality measured, by affinity."""
+        near = walks[:, memory.rows]
+        if near.shape[1] > self.neighbours:
+            least = np.partition(near, -self.neighbours, axis=1)[:, [-self.neighbours]]
+            near = np.where(near >= least, near, 0.0)
+        known = np.isfinite(memory.values)
+        weight = near @ known.astype(float)
+        total = near @ np.where(known, memory.values, 0.0)
+        return np.asarray(total / np.where(weight > 0, weight, 1.0))  # 0 is the mean
+
+    def _walks(self, blocks: dict[str, FloatArray]) -> FloatArray:
+        """Return where a walk from each patient goes next, (n_patients, n_training)."""
         same = self._same(blocks)
         mean, known = unseen_rows(self.memory_, blocks, same, self._settings())
         others = np.maximum((known & ~same).sum(axis=1, keepdims=True), 1)
         typical = mean.sum(axis=1, keepdims=True) / others
         mean = np.where(known, mean, (typical + self.typical_) / 2.0)
         row = symmetric_rows(np.where(same, 0.0, mean), self.mass_)
-        return np.asarray((row / row.sum(axis=1, keepdims=True)) @ self.modes_)
+        return np.asarray(row / row.sum(axis=1, keepdims=True))
 
     def _same(self, blocks: dict[str, FloatArray]) -> npt.NDArray[np.bool_]:
         """Return which training patient each is, if any: the one of the same measurements.
