@@ -23,6 +23,8 @@ from consilience.cohort import Cohort, tcga_acc
 from consilience.fusion.factor_model import MOFA
 from consilience.fusion.imputation_score import hide_entries, hide_modalities, imputation_scores
 from consilience.fusion.joint_nmf import JointNMF
+from consilience.fusion.similarity_network import SimilarityNetworkFusion
+from consilience.fusion.sparse_cca import SparseCCA
 from consilience.fusion.stacked_imputation import usual_imputers
 from loaders import breast_tcga, hancock
 
@@ -54,6 +56,8 @@ def methods() -> dict[str, Any]:
         "joint NMF, 16 centred": JointNMF(
             n_components=16, negatives="centre", l1=0.05, random_state=0
         ),
+        "network fusion": SimilarityNetworkFusion(),
+        "sparse CCA, 5": SparseCCA(n_components=5, penalty=0.6),
     }
 
 
