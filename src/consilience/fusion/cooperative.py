@@ -181,7 +181,7 @@ class CooperativeLearning(BlockFusion):
 
     def check_settings(self) -> None:
         """Refuse settings out of their range."""
-        _check_family(self.family)
+        super().check_settings()
         for value in self._rhos():
             _check(value, "rho", "a number of at least 0", lambda v: v >= 0)
         for value in self._lambdas() if self.lambdas is not None else ():
@@ -230,7 +230,7 @@ class CooperativeLearning(BlockFusion):
         to_choose = len(penalties) > 1 or search.lambdas is None or len(search.lambdas) > 1
         candidates = tried(matrices, family, penalties, search, folds if to_choose else ())
         best = candidates[chosen(candidates) if to_choose else 0]
-        self._note(candidates, best)
+        self._note(candidates)
         self._keep(matrices, family, best, best.place(self.choice) if to_choose else 0)
 
     def _columns_in_order(self) -> dict[str, Any]:
@@ -305,10 +305,10 @@ class CooperativeLearning(BlockFusion):
         penalty = Penalty(0.0, ones, float(self.l1_ratio), float(self.tolerance))
         search = Search(self.n_lambdas, self.lambda_min_ratio)
         (candidate,) = tried(alone, family, [penalty], search, folds)
-        return float(candidate.fitted.lambdas[candidate.place("min")])
+        return float(candidate.lambdas[candidate.place("min")])
 
-    def _note(self, candidates: Sequence[Candidate], best: Candidate) -> None:
-        """Keep the table of cross-validated losses, and the path of the best rho."""
+    def _note(self, candidates: Sequence[Candidate]) -> None:
+        """Keep the table of cross-validated losses."""
         longest = max(len(candidate.loss) for candidate in candidates)
 
         def padded(values: Callable[[Candidate], FloatArray]) -> FloatArray:
@@ -319,28 +319,30 @@ class CooperativeLearning(BlockFusion):
 
         self.cv_ = {
             "rho": np.array([candidate.penalty.rho for candidate in candidates]),
-            "lambdas": padded(lambda candidate: candidate.fitted.lambdas),
+            "lambdas": padded(lambda candidate: candidate.lambdas),
             "loss": padded(lambda candidate: candidate.loss),
             "error": padded(lambda candidate: candidate.error),
-        }
-        self.path_ = {
-            "lambdas": best.fitted.lambdas,
-            "explained": best.fitted.explained,
-            "intercepts": best.fitted.intercepts,
-            "coefficients": self._by_modality(best.fitted.coefficients),
         }
 
     def _keep(
         self, matrices: dict[str, FloatArray], family: Family, best: Candidate, place: int
     ) -> None:
-        """Solve for the chosen penalty to the last digits, and keep that model."""
-        from consilience.fusion.cooperative_path import begin, follow, stacked, tightened
+        """Fit the path of the best rho, and the chosen penalty on the way to the last digits."""
+        from consilience.fusion.cooperative_path import begin, follow, joined, stacked, tightened
 
         design = stacked(matrices)
         start = begin(design, family, best.penalty)
-        follow(start, best.fitted.lambdas[: place + 1], whole=True)
-        strength = best.fitted.lambdas[place : place + 1]
+        strength = best.lambdas[place : place + 1]
+        before = follow(start, best.lambdas[:place], whole=True)
         final = follow(tightened(start, FINAL), strength, whole=True)
+        after = follow(start, best.lambdas[place + 1 :], whole=True)
+        path = joined([before, final, after])
+        self.path_ = {
+            "lambdas": path.lambdas,
+            "explained": path.explained,
+            "intercepts": path.intercepts,
+            "coefficients": self._by_modality(path.coefficients),
+        }
         self.rho_, self.lambda_ = float(best.penalty.rho), float(strength[0])
         self.intercept_ = final.intercepts[0]
         coefficients = self._by_modality(final.coefficients[0])

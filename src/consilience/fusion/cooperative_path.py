@@ -82,6 +82,11 @@ class Fitted(NamedTuple):
         return np.asarray(eta + self.intercepts[:, :, None])
 
 
+def joined(parts: Sequence[Fitted]) -> Fitted:
+    """Return one path of several that followed each other."""
+    return Fitted(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
 class Penalty(NamedTuple):
     """The elastic net and the agreement.
 
@@ -253,6 +258,7 @@ def follow(start: Start, lambdas: Sequence[float] | FloatArray, *, whole: bool) 
         had (glmnet's rule).
     """
     strengths = np.ascontiguousarray(lambdas, dtype=float)
+    highest = max([largest_lambda(start), *strengths[:1]])
     r, p = start.slopes.shape
     coefficients = np.zeros((len(strengths), r, p))
     intercepts = np.zeros((len(strengths), r))
@@ -262,7 +268,7 @@ def follow(start: Start, lambdas: Sequence[float] | FloatArray, *, whole: bool) 
     stop = (start.loss, np.inf if whole else room)
     done = _follow(
         (start.problem, start.family, start.state, start.before, start.model, start.slopes),
-        (strengths, max(largest_lambda(start), strengths[0])),
+        (strengths, highest),
         stop,
         (coefficients, intercepts, losses, converged),
     )

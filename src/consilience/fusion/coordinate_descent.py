@@ -28,6 +28,7 @@ MOST_ROUNDS = 20_000  # of quadratic models, for one penalty
 SHARE = 0.3  # how far the gradient on the support falls before the passes go on
 BETWEEN = 3  # passes before the support is solved for as a whole
 ARMIJO = 1e-4
+SUFFICIENT = 0.1  # of the fall that the slope promises a step over the support
 ROUNDING = 1e-13
 
 
@@ -265,12 +266,28 @@ def _conjugate(problem, model, support, ridge, residual, image, goal):  # type: 
 
 
 @njit(cache=True)
+def _within_signs(problem, beta, support, step, share, out):  # type: ignore[no-untyped-def]
+    """Fill a share of a step; what would change its sign goes to 0. Return how many do."""
+    crossings = 0
+    for k in range(len(support)):
+        j = support[k]
+        out[k] = share * step[k]
+        free = problem.factors[j] * problem.l1_ratio == 0.0
+        if not free and beta[j] * (beta[j] + out[k]) < 0.0:
+            out[k] = -beta[j]
+            crossings += 1
+    out[-1] = share * step[-1]
+    return crossings
+
+
+@njit(cache=True)
 def solve_support(problem, state, model, response, active, penalty, goal):  # type: ignore[no-untyped-def]
     """Minimise the model over the coefficients that are not 0, as far as their signs hold.
 
     Coordinate descent finds the support in a few passes and then needs many more where
-    features are correlated; conjugate gradients do that part. The model is convex
-    along the step, so that going as far as the first change of sign never raises it.
+    features are correlated; conjugate gradients do that part. Coefficients that would
+    change their sign stop at 0, and the step is halved until the model has fallen, which
+    it does at the latest where no sign changes.
     """
     beta = state.coefficients[response]
     support = active[(beta[active] != 0.0) & (model.bend[active] > 0.0)]
@@ -279,22 +296,21 @@ def solve_support(problem, state, model, response, active, penalty, goal):  # ty
     ridge = penalty * (1.0 - problem.l1_ratio) * problem.factors[support]
     residual = _residual(problem, state, model, response, support, penalty)
     image = (np.empty(state.views.shape[1:]), np.empty(len(model.weight)))
-    step = _conjugate(problem, model, support, ridge, residual, image, goal)
+    whole = _conjugate(problem, model, support, ridge, residual.copy(), image, goal)
+    step = np.empty(len(whole))
+    curved = np.empty(len(whole))
     share = 1.0
-    crossing = -1
+    while True:
+        crossings = _within_signs(problem, beta, support, whole, share, step)
+        _curve(problem, model, support, ridge, step, image, curved)
+        fall = dot(residual, step)
+        if crossings == 0 or 0.5 * dot(step, curved) <= (1.0 - SUFFICIENT) * fall:
+            break
+        share *= 0.5
+    views, eta = image
     for k in range(len(support)):
         j = support[k]
-        free = problem.factors[j] * problem.l1_ratio == 0.0
-        if not free and beta[j] * (beta[j] + share * step[k]) < 0.0:
-            share = -beta[j] / step[k]
-            crossing = j
-    step *= share
-    views, eta = image
-    _image(problem, model, support, step, views, eta)
-    for k in range(len(support)):
-        beta[support[k]] += step[k]
-    if crossing >= 0:
-        beta[crossing] = 0.0
+        beta[j] = 0.0 if step[k] == -beta[j] else beta[j] + step[k]
     state.intercepts[response] += step[-1]
     state.views[response] += views
     state.eta[response] += eta
