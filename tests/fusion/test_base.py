@@ -93,7 +93,12 @@ def test_wrong_learners_are_refused(method, learner, sentence):
         (LateFusion(Ridge(), weights="valid"), "Did you mean 'validated'"),
         (LateFusion(Ridge(), weights="validated", folds=1), "folds .* at least 2, not 1"),
         (StackedFusion(Ridge(), folds=1), "folds .* at least 2, not 1"),
-        (StackedFusion(Ridge(), folds=None), "folds .* at least 2, not None"),
+        (EarlyFusion(Ridge(), modalities=5), "modalities must be a list of words or None, not 5"),
+        (
+            EarlyFusion(Ridge(), encoders={"alpha": "scale"}),
+            "encoder of 'alpha' must be",
+        ),
+        (StackedFusion(Ridge(), folds=None), "folds must be a whole number, not None"),
     ],
     ids=lambda value: None if isinstance(value, str) else type(value).__name__,
 )

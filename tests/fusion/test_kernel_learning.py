@@ -347,7 +347,7 @@ def test_a_new_patient_needs_a_column_a_training_patient():
         ({"penalties": (0.1, -1.0)}, r"one is -1"),
         ({"penalties": (0.1, float("inf"))}, r"one is inf"),
         ({"penalties": ()}, r"penalties is empty"),
-        ({"penalties": ("0.1",)}, r"one is '0.1'"),
+        ({"penalties": ("0.1",)}, r"must be a number or a list of numbers, not .'0.1',"),
         ({"folds": 1}, r"folds must be a whole number of at least 2"),
     ],
 )

@@ -170,9 +170,10 @@ def test_a_learner_on_the_network_predicts():
     [
         ({"neighbours": 40}, "neighbours is 40, but there are 30 patients .* at most 29"),
         ({"neighbours": 0}, "neighbours must be a whole number of at least 1, not 0"),
-        ({"width": 0.0}, "width must be above 0"),
-        ({"width": -1.0}, "width must be above 0"),
-        ({"width": np.nan}, "width must be above 0"),
+        ({"width": 0.0}, "width must be at least 0.05"),
+        ({"width": 1e-9}, "width must be at least 0.05"),
+        ({"width": -1.0}, "width must be at least 0.05"),
+        ({"width": np.nan}, "width must be at least 0.05"),
         ({"iterations": 2.5}, "iterations must be a whole number"),
         ({"n_components": 30}, "n_components is 30, but a network of 30 patients has at most 29"),
     ],

@@ -128,7 +128,7 @@ def test_it_can_be_set_up_for_another_outcome() -> None:
     ("grid", "said"),
     [
         ({"weight": ["equal"]}, "no setting 'weight'.*Did you mean 'weights'"),
-        ({"weights": "equal"}, "give 'weights' a list"),
+        ({"weights": "equal"}, r"give grid\['weights'\] as a list: \['equal'\]"),
         ({"weights": []}, "list of values of 'weights' is empty"),
         ({"weights": ["equl", "equal"]}, "grid: weights = 'equl': weights must be"),
         ({"folds": [1]}, "grid: folds = 1"),

@@ -22,6 +22,7 @@ from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.discovery import Discovery
 from consilience.fusion.expert import measured_by_any
+from consilience.fusion.setting_types import check_types
 from consilience.fusion.task import Classification, SurvivalTask, Y, task_of
 from consilience.metrics.scores import Scores
 
@@ -196,6 +197,7 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
         InputError
             Naming the setting and what is allowed.
         """
+        check_types(self)
         self._kind()
 
     def informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
@@ -282,6 +284,12 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
                 raise InputError(
                     f"cohort {cohort.name!r} has no modality {name!r}; it has "
                     f"{listing(cohort.modalities, most=20)}.{suggestion(name, cohort.modalities)}"
+                )
+        for name, encoder in (self.encoders or {}).items():
+            if encoder is not None and not callable(getattr(encoder, "fit", None)):
+                raise InputError(
+                    f"the encoder of {name!r} must be an Encoder or a scikit-learn transformer, "
+                    f"not {encoder!r}."
                 )
         return [name for name in names if cohort.has(name).any()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -73,5 +74,6 @@ class BlockFusion(Blockwise):
 
 def check_whole(name: str, value: Any, least: int) -> None:
     """Refuse a setting that is no whole number of at least `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,9 +96,10 @@ def _edges(
         known = graph.loc[graph.index.isin(left), graph.columns.isin(right)]
         if not known.size:
             raise InputError(f"{where} names no feature that is measured and varies.")
-        rows, columns = np.nonzero(known.to_numpy(dtype=float))
+        weights = _numbers(known, where)
+        rows, columns = np.nonzero(weights)
         at = (pd.Index(left).get_indexer(known.index), pd.Index(right).get_indexer(known.columns))
-        return at[0][rows], at[1][columns], known.to_numpy(dtype=float)[rows, columns]
+        return at[0][rows], at[1][columns], weights[rows, columns]
     if _is_matrix(graph):
         shape = tuple(graph.shape)
         if shape != (len(left), len(right)):
@@ -107,7 +108,7 @@ def _edges(
                 "measured and vary; give a DataFrame with names, or a list of edges."
             )
         matrix: Any = sparse.coo_array(graph)
-        return matrix.row, matrix.col, matrix.data.astype(float)
+        return matrix.row, matrix.col, _numbers(matrix.data, where)
     return _named_edges(graph, left, right, where)
 
 
@@ -118,6 +119,11 @@ def _is_matrix(graph: Any) -> bool:
 def _named_edges(
     graph: Any, left: Sequence[str], right: Sequence[str], where: str
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    if not _is_edges(graph):
+        raise InputError(
+            f"{where} must be a DataFrame with features' names, a matrix, or a list of edges "
+            f"(feature, feature), not {type(graph).__name__}."
+        )
     edges = [tuple(edge) for edge in graph]
     for place, edge in enumerate(edges):
         if len(edge) not in (2, 3):
@@ -127,11 +133,25 @@ def _named_edges(
             )
     rows = pd.Index(left).get_indexer(pd.Index([edge[0] for edge in edges]))
     columns = pd.Index(right).get_indexer(pd.Index([edge[1] for edge in edges]))
-    values = np.array([edge[2] if len(edge) == 3 else 1.0 for edge in edges], dtype=float)
+    values = _numbers([edge[2] if len(edge) == 3 else 1.0 for edge in edges], where)
     known = (rows >= 0) & (columns >= 0)
     if not known.any():
         raise InputError(f"{where} names no two features that are measured and vary.")
     return rows[known], columns[known], values[known]
+
+
+def _numbers(values: Any, where: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as reason:
+        raise InputError(f"{where} has a weight that is no number ({reason}).") from reason
+
+
+def _is_edges(graph: Any) -> bool:
+    """Return whether it is a list of lists; a name is no edge, though it has letters."""
+    return isinstance(graph, Collection) and all(
+        isinstance(edge, Collection) and not isinstance(edge, str | Mapping) for edge in graph
+    )
 
 
 def _check(values: FloatArray, where: str) -> None:

@@ -28,6 +28,8 @@ from consilience.fusion.imputing import Imputes
 from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
 from consilience.fusion.spectral import cluster_counts, clusters, leading, walk
 
+LEAST_WIDTH = 0.05  # below it the affinity even to the nearest neighbour is 0 in floating point
+
 
 class SimilarityNetworkFusion(Imputes, Embedding):
     r"""Similarity network fusion (Wang et al. 2014), with a place for patients not seen.
@@ -106,12 +108,14 @@ class SimilarityNetworkFusion(Imputes, Embedding):
         self.n_components = n_components
 
     def check_settings(self) -> None:
-        """Refuse numbers that are not whole or too small, and a width that is not positive."""
+        """Refuse numbers that are not whole or too small, and a width out of range."""
         super().check_settings()
         for name in ("neighbours", "iterations", "n_components"):
             check_whole(name, getattr(self, name), 1)
-        if not 0 < self.width < np.inf:
-            raise InputError(f"width must be above 0 (.3 to .8 is usual), not {self.width!r}.")
+        if not LEAST_WIDTH <= self.width < np.inf:
+            raise InputError(
+                f"width must be at least {LEAST_WIDTH:g} (.3 to .8 is usual), not {self.width!r}."
+            )
 
     def _settings(self) -> Settings:
         return Settings(self.neighbours, self.width, self.iterations)

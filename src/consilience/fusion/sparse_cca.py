@@ -119,8 +119,6 @@ class SparseCCA(CanonicalEmbedding):
                     f"penalty{where} must be a fraction of the root of the number of features, "
                     f"above 0 and at most 1, not {value!r}."
                 )
-        if isinstance(self.nonnegative, str):
-            raise InputError(f"give nonnegative as a list: [{self.nonnegative!r}].")
         for name, value in (self.smoothness or {}).items():
             if not (_is_number(value) and 0 <= value < np.inf):
                 raise InputError(f"smoothness of {name!r} must be 0 or more, not {value!r}.")

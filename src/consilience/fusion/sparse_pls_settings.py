@@ -54,7 +54,7 @@ def check_keep(keep: Any, n_components: int | None) -> None:
     """Refuse numbers of features that fit no modality."""
     for name, own in keep.items() if isinstance(keep, Mapping) else [("", keep)]:
         place = f"keep[{name!r}]" if name else "keep"
-        if own is None or hasattr(own, "__index__"):
+        if own is None or isinstance(own, numbers.Integral):
             check_whole(place, own, 1)
             continue
         if isinstance(own, str) or not isinstance(own, Sequence) or not own:

@@ -18,6 +18,7 @@ from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, InputWarning, listing, suggestion
 from consilience.fusion.base import Fusion
 from consilience.fusion.discovery import Discovery
+from consilience.fusion.setting_types import check_types
 from consilience.fusion.task import Y, check_folds
 
 
@@ -108,6 +109,7 @@ class TunedFusion(Fusion):
 
     def check_settings(self) -> None:
         """Refuse a method that is none, settings it has not, and values it refuses."""
+        check_types(self)
         check_folds(self.folds)
         if not isinstance(self.method, Fusion):
             raise InputError(f"method must be a fusion method, not {self.method!r}.")
@@ -118,8 +120,6 @@ class TunedFusion(Fusion):
                     f"grid: {type(self.method).__name__} has no setting {name!r}; it has "
                     f"{listing(known, most=40)}.{suggestion(name, known)}"
                 )
-            if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
-                raise InputError(f"grid: give {name!r} a list of values to try.")
             if not len(values):
                 raise InputError(f"grid: the list of values of {name!r} is empty.")
         for settings in ParameterGrid(dict(self.grid)):

@@ -143,7 +143,8 @@ class TwoBlockPLS(Embedding):
         return [basis.T @ model.x_rotations_, basis_other.T @ model.y_rotations_]
 
     def _split(self, names: list[str]) -> list[list[str]]:
-        first = [self.first] if isinstance(self.first, str) else list(self.first or names[:1])
+        given = names[:1] if self.first is None else self.first
+        first = [given] if isinstance(given, str) else list(given) or names[:1]
         for name in first:
             if name not in names:
                 raise InputError(
