@@ -46,7 +46,7 @@ def test_import_makes_what_the_library_makes(folder, run) -> None:
     status, out, err = run("import", *FILES, "--out", "mine")
     assert (status, err) == (0, "")
     assert "3 patients" in out
-    assert "1 patients were measured by nothing" in out
+    assert "Patients measured by nothing: 1;" in out
     assert "Nothing was left out" in out
     cohort = open_cohort(folder / "mine")
     assert cohort.name == "mine"

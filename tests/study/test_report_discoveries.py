@@ -19,6 +19,7 @@ from consilience.study.discovered import (
 from consilience.study.finding import Finding
 from consilience.study.report.canvas import Chart
 from consilience.study.report.discoveries import discoveries
+from consilience.study.report.render import html
 from consilience.study.report.wording import number, percent
 
 KINDS = ("binary", "multiclass", "continuous", "survival")
@@ -81,6 +82,36 @@ def test_of_many_components_the_first_are_drawn_and_that_is_said() -> None:
     assert len(modules) == 4
     assert "2 more components are in finding.json only" in modules[-1].caption
     assert not any("more components" in chart.caption for chart in modules[:-1])
+
+
+def test_one_that_is_left_is_told_as_one() -> None:
+    five = pictures("binary", *_with_components(5))
+    assert "1 more component is in finding.json only" in five[-1].caption
+
+
+def _with_components(number: int) -> list[ComponentsFound]:
+    loading = LoadingFound(modality="rna", feature="f", weight=1.0)
+    components = [ComponentFound(name=f"c{k}", loadings=[loading]) for k in range(number)]
+    return [ComponentsFound(candidate="a", title="t", strength_label="s", components=components)]
+
+
+def test_pictures_of_one_method_stand_together() -> None:
+    made = discovering("binary")
+    of = {chart.group for chart in pictures("binary")}
+    assert of == {found.candidate for found in made.finding.discoveries}
+    body = html(made.finding, made.evidence)
+    first, second = body.index("sparse CCA: pair 2"), body.index("joint NMF: module 1")
+    assert '<div class="charts">' in body[first:second]
+    assert '<div class="charts">' not in body[body.index("sparse CCA: pair 1") : first]
+
+
+def test_groups_say_the_event_and_not_its_code() -> None:
+    finding = discovering("binary").finding
+    named = finding.outcome.model_copy(update={"event": "responder = yes"})
+    charts = discoveries(finding.model_copy(update={"outcome": named}))
+    chart = next(one for one in charts if "subtypes" in one.key)
+    assert "with the outcome responder = yes, with Wilson" in chart.caption
+    assert "Share with responder = yes (interval)" in chart.columns
 
 
 def test_signs_are_explained_only_where_there_are_any() -> None:

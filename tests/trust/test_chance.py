@@ -68,6 +68,8 @@ def test_scores_that_scatter_too_much_are_said_to() -> None:
 def test_what_cannot_be_run_is_said_not_to_be() -> None:
     assert chance_check([0.5, 0.5, 0.5], None).status == "not run"
     assert chance_check([0.5, np.nan, 0.5], 0.5).status == "not run"
+    assert "No outcome was permuted" in chance_check([], 0.5).sentence
+    assert "2 scores" in chance_check([0.5, 0.5], 0.5).sentence
 
 
 def test_the_p_value_counts_permutations_as_good() -> None:

@@ -26,9 +26,7 @@ def show_import(cohort: Cohort, out: Path | None) -> None:
     console.print(grid)
     unmeasured = int((~cohort.measured.to_numpy().any(axis=1)).sum())
     if unmeasured:
-        console.print(
-            f"{unmeasured} patients were measured by nothing; they stay, and are counted."
-        )
+        console.print(f"Patients measured by nothing: {unmeasured}; they stay, and are counted.")
     _print_left_out(console, cohort)
     if out is None:
         console.print("Nothing was written (--dry-run).")

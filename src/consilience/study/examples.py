@@ -17,7 +17,7 @@ DRAFTED = (EarlyFusion, LateFusion, SingleModality, StackedFusion)  # a draft ha
 
 OPTIONS: Mapping[str, str] = {
     "CooperativeLearning": 'choice = "1se"   # the sparsest model within one standard error',
-    "JointNMF": 'negatives = "split"   # of values below 0 make two columns, one for each sign',
+    "JointNMF": 'negatives = "split"   # where 0 is a middle; "centre" for logged expression',
     "MultipleKernelLearning": 'kernels = "linear"   # or "rbf"; or { rna = "rbf", ... } by source',
     "SparseCCA": "n_components = 3   # how many pairs of sums of features",
     "Subtypes": 'embedding = "SimilarityNetworkFusion"   # or { method = "MOFA", n_factors = 4 }',

@@ -1,4 +1,4 @@
-"""How a study was done, as the paragraph a paper would print."""
+"""How a study was done, as the paragraphs a paper would print."""
 
 from __future__ import annotations
 
@@ -13,26 +13,22 @@ from consilience.study.protocol import Protocol
 def methods_paragraph(finding: Finding, protocol: Protocol) -> str:
     """Return the methods as plain text, from the settings, the versions and the seed.
 
+    Paragraphs are parted by an empty line.
+
     Parameters
     ----------
     finding : Finding
         Its own `methods` is not read and may be empty.
     protocol : Protocol
     """
-    return " ".join(
-        sentence
-        for sentence in (
-            _population(finding),
-            _candidates(finding),
-            described(finding.candidates),
-            _validation(finding, protocol),
-            _measures(finding, protocol),
-            _missing(finding),
-            _further(finding),
-            _software(finding),
-        )
-        if sentence
+    parts = (
+        (_population(finding), _candidates(finding)),
+        (described(finding.candidates),),
+        (_validation(finding, protocol), _measures(finding, protocol)),
+        (_missing(finding), _further(finding), _software(finding)),
     )
+    paragraphs = [" ".join(filter(None, sentences)) for sentences in parts]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def splits(protocol: Protocol) -> str:

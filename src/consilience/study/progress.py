@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Progress(Protocol):
@@ -20,8 +24,24 @@ def silent(what: str, total: int, done: Iterator[str]) -> None:
 
 
 def shown(what: str, total: int, done: Iterator[str]) -> None:
-    """Show a bar with the time left on the terminal."""
+    """Show a bar with the time left on the terminal; in a log file, a line now and then."""
     from rich.console import Console
+
+    console = Console(stderr=True)
+    (_bar if console.is_terminal else _lines)(console, what, total, done)
+
+
+def _lines(console: Console, what: str, total: int, done: Iterator[str]) -> None:
+    """Print a line for every tenth, for a bar that is redrawn leaves nothing in a log."""
+    began, told = time.monotonic(), 0
+    for number, _ in enumerate(done, start=1):
+        tenth = 10 * number // max(total, 1)
+        if tenth > told:
+            told = tenth
+            console.print(f"{what}: {number} of {total}, {time.monotonic() - began:.0f} s")
+
+
+def _bar(console: Console, what: str, total: int, done: Iterator[str]) -> None:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -39,7 +59,7 @@ def shown(what: str, total: int, done: Iterator[str]) -> None:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=console) as bar:
         task = bar.add_task(what, total=total)
         for _ in done:
             bar.advance(task)

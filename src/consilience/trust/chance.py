@@ -96,7 +96,8 @@ def chance_check(
     if chance is None:
         return Check(NAME, "not run", "The metric has no fixed value at chance.", [])
     if len(known) < 3:
-        sentence = f"{len(known)} scores of permuted outcomes are too few; give at least 3."
+        few = f"{len(known)} scores of permuted outcomes are too few; give at least 3."
+        sentence = few if len(known) else "No outcome was permuted; 3 or more would tell."
         return Check(NAME, "not run", sentence, [])
     if not 0 < level < 1:
         raise InputError(f"level is {level:g}; it must lie between 0 and 1.")

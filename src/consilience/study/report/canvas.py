@@ -50,6 +50,8 @@ class Chart:
     figure : Figure
     columns, rows
         The same numbers as a table.
+    group
+        What it belongs to: charts of one group stand together.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Chart:
     figure: Figure
     columns: tuple[str, ...]
     rows: Sequence[Sequence[str]]
+    group: str = ""
 
     @property
     def svg(self) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from consilience.study.discovered import ComponentFound, ComponentsFound, LoadingFound
 from consilience.study.report.bars import Bar, bars
@@ -20,16 +21,15 @@ def component_charts(found: ComponentsFound) -> list[Chart]:
     """Return a chart for each of the first components."""
     drawn = [one for one in found.components if _weighed(one)][:MOST_COMPONENTS]
     left = len(found.components) - len(drawn)
-    more = f" {left} more components are in finding.json only." if left else ""
+    what = "component is" if left == 1 else "components are"
+    more = f" {left} more {what} in finding.json only." if left else ""
     styles = _styles(found.components)
     charts = [_chart(found, one, styles) for one in drawn]
     return [*charts[:-1], *(_with(chart, more) for chart in charts[-1:])]
 
 
 def _with(chart: Chart, more: str) -> Chart:
-    return Chart(
-        chart.key, chart.title, chart.caption + more, chart.figure, chart.columns, chart.rows
-    )
+    return replace(chart, caption=chart.caption + more)
 
 
 def _weighed(component: ComponentFound) -> list[LoadingFound]:

@@ -30,7 +30,11 @@ LEAD = (
 
 def discoveries(finding: Finding) -> list[Chart]:
     """Return the charts of all discoveries, in the order of the candidates."""
-    charts = [chart for found in finding.discoveries for chart in pictured(found, finding)]
+    charts = [
+        replace(chart, group=found.candidate)
+        for found in finding.discoveries
+        for chart in pictured(found, finding)
+    ]
     return [replace(chart, key=f"found-{k}-{chart.key}") for k, chart in enumerate(charts)]
 
 
@@ -71,4 +75,4 @@ def _nothing(found: NothingFound, finding: Finding) -> list[Chart]:
 
 @pictured.register
 def _groups(found: GroupsFound, finding: Finding) -> list[Chart]:
-    return subtype_charts(found, finding.outcome.unit)
+    return subtype_charts(found, finding.outcome.unit, finding.outcome.event)

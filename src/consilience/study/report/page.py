@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from consilience.metrics import Metric, metrics_for
@@ -81,6 +82,11 @@ class Section:
     notes: Sequence[Note] = ()
 
     @property
+    def groups(self) -> list[list[Chart]]:
+        """The charts, those that belong together side by side."""
+        return [list(charts) for _, charts in groupby(self.charts, key=lambda one: one.group)]
+
+    @property
     def beside(self) -> bool:
         """Whether the table stands beside the figure: it is alone, and the table short."""
         return len(self.charts) == 1 and 0 < len(self.charts[0].rows) <= 12
@@ -119,7 +125,7 @@ class Page:
     rows: list[Cells]
     table_note: str
     failed: list[tuple[str, str]]
-    methods: str
+    methods: list[str]
     checklist: list[Cells]
     checklist_note: str
     provenance: list[Cells]
@@ -150,7 +156,7 @@ def page_of(finding: Finding, evidence: Evidence) -> Page:
         rows=rows,
         table_note=_table_note(finding),
         failed=[(plain(c.name), plain(c.failed)) for c in finding.candidates if c.failed],
-        methods=finding.methods,
+        methods=finding.methods.split("\n\n"),
         checklist=[(i.item, i.topic, i.status, i.answer) for i in finding.checklist],
         checklist_note=_checklist_note(finding),
         provenance=_provenance(finding),

@@ -85,7 +85,7 @@ def _draw_roc(series: Sequence[Series], lines: Sequence[FloatArray]) -> Figure:
     figure, axes = graph([(s.label, s.style) for s in series], height=330)
     axes.plot([0, 1], [0, 1], color=stand_in("muted"), linewidth=1, linestyle=(0, (4, 3)))
     _lines(axes, series, lines)
-    axes.set(xlabel="False alarms among the others", ylabel="Found with the outcome")
+    axes.set(xlabel="1 − specificity: false alarms", ylabel="Sensitivity: found with the outcome")
     return figure
 
 
@@ -97,7 +97,7 @@ def _draw_pr(
     if len(shares) == 1:
         axes.axhline(shares[0], color=stand_in("muted"), linewidth=1, linestyle=(0, (4, 3)))
     _lines(axes, series, lines)
-    axes.set(xlabel="Found of those with the outcome", ylabel="Truly so among those flagged")
+    axes.set(xlabel="Recall: found with the outcome", ylabel="Precision: true among those flagged")
     return figure
 
 

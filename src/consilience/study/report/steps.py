@@ -88,7 +88,7 @@ def _at_risk(axes: Axes, lines: Sequence[Steps], times: Sequence[float] | FloatA
     axes.text(
         -0.14,
         -58 / height,
-        "Still followed",
+        "Number at risk",
         transform=axes.transAxes,
         va="center_baseline",
         color=stand_in("muted"),

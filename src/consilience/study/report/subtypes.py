@@ -41,7 +41,7 @@ _UNSEEN = (
 )
 
 
-def subtype_charts(found: GroupsFound, unit: str) -> list[Chart]:
+def subtype_charts(found: GroupsFound, unit: str, event: str = "") -> list[Chart]:
     """Return what became of each group, and how stable the groups are.
 
     Parameters
@@ -49,11 +49,14 @@ def subtype_charts(found: GroupsFound, unit: str) -> list[Chart]:
     found : GroupsFound
     unit : str
         Of the outcome.
+    event : str
+        What the outcome is when it happens, such as "responder = yes"; the groups hold
+        only its code.
     """
-    return [*_outcome(found, unit), *_stability(found)]
+    return [*_outcome(found, unit, event), *_stability(found)]
 
 
-def _outcome(found: GroupsFound, unit: str) -> list[Chart]:
+def _outcome(found: GroupsFound, unit: str, event: str) -> list[Chart]:
     groups = found.groups
     if not groups:
         return []
@@ -63,7 +66,7 @@ def _outcome(found: GroupsFound, unit: str) -> list[Chart]:
         return [_means(found, unit)]
     if all(group.shares is not None for group in groups):
         two = max(len(group.shares or ()) for group in groups) == 2
-        return [_risks(found) if two else _classes(found)]
+        return [_risks(found, event) if two else _classes(found)]
     return []
 
 
@@ -118,10 +121,11 @@ def _means(found: GroupsFound, unit: str) -> Chart:
     return _intervals(found, {g.name: g.mean for g in found.groups}, label, what)
 
 
-def _risks(found: GroupsFound) -> Chart:
+def _risks(found: GroupsFound, event: str) -> Chart:
     level = list(found.groups[0].shares or ())[-1]
-    label = f"Share with {plain(level)}"
-    what = f"the share of each group with the outcome {plain(level)}, with Wilson's 95% interval"
+    outcome = plain(event or level)
+    label = f"Share with {outcome}"
+    what = f"the share of each group with the outcome {outcome}, with Wilson's 95% interval"
     shares = {group.name: (group.shares or {}).get(level) for group in found.groups}
     return _intervals(found, shares, label, what)
 
@@ -241,7 +245,8 @@ def _of(name: str) -> str:
 
 
 def _title(found: GroupsFound) -> str:
-    return f"{plain(found.candidate)}: {plain(found.title)}"
+    name = f"{plain(found.candidate)}: "
+    return name + plain(found.title).removeprefix(name).rstrip(".")
 
 
 def _test(found: GroupsFound) -> str:
