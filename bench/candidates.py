@@ -25,7 +25,10 @@ NAMES = {
     "Subtypes": "subtypes",
 }
 # Measurements below 0 (z-scores, embeddings) are part of every cohort here.
-OPTIONS: dict[str, dict[str, Any]] = {"JointNMF": {"negatives": "split"}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "JointNMF": {"negatives": "split"},
+    "MOFA": {"n_factors": 10},  # mofapy2 takes most of the time: one number of factors
+}
 
 
 def statistical(outcome: Outcome, protocol: Protocol) -> list[Candidate]:
@@ -51,6 +54,7 @@ def _model(method: type[Fusion], kind: OutcomeKind, outcome: Outcome, protocol: 
     if "folds" in takes:
         options["folds"] = protocol.inner_folds
     model = method.for_outcome(kind, **options)
-    if not method.grid:
+    grid = {key: values for key, values in method.grid.items() if key not in options}
+    if not grid:
         return model
-    return TunedFusion(model, method.grid, folds=protocol.inner_folds)
+    return TunedFusion(model, grid, folds=protocol.inner_folds)
