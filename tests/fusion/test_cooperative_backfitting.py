@@ -29,6 +29,27 @@ def test_with_linear_regression_it_reaches_the_direct_solution(rho):
     assert turns.fit(cohort, y).predict(cohort) == pytest.approx(expected, abs=1e-4)
 
 
+def test_with_missing_modalities_it_ends_where_no_modality_can_lower_the_objective():
+    rng = np.random.default_rng(1)
+    x, z, v = rng.normal(size=(3, 150, 3))
+    y = x[:, 0] + z[:, 0] + v[:, 0] + rng.normal(size=150)
+    x[:40], z[30:70] = np.nan, np.nan
+    model = CooperativeBackfitting(LinearRegression(), rho=0.7, max_sweeps=500, tolerance=0.0)
+    cohort = cohort_of(x=x, z=z, v=v)
+    model.fit(cohort, y)
+    parts, present = {}, {"x": ~np.isnan(x[:, 0]), "z": ~np.isnan(z[:, 0]), "v": np.ones(150, bool)}
+    for name, expert in model.experts_.items():
+        parts[name] = np.zeros(150)
+        known = expert.stack_.transform(cohort[present[name]])
+        parts[name][present[name]] = expert.learner_.predict(known)
+    slope = sum(parts.values()) - (y - model.centre_)
+    for name, raw in (("x", x), ("z", z), ("v", v)):
+        pairs = sum(present[o] * (parts[name] - parts[o]) for o in parts if o != name)
+        force = (slope + 0.7 * pairs)[present[name]]
+        features = np.column_stack([np.ones(len(force)), raw[present[name]]])
+        assert np.abs(features.T @ force).max() < 1e-4
+
+
 def test_the_objective_falls_with_every_sweep():
     cohort, y = sample()
     forest = RandomForestRegressor(20, max_depth=3, random_state=0)

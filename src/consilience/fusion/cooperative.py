@@ -113,12 +113,13 @@ class CooperativeLearning(BlockFusion):
         in the multinomial family; names in ``blocks_.features_``.
     intercept_ : ndarray of shape (n_responses,)
     path_ : dict
-        At the chosen rho: ``lambdas``, ``explained`` (share of the deviance), ``intercepts``
+        At the chosen rho, as far as the folds went: ``lambdas``, ``explained`` (share of the deviance), ``intercepts``
         (n_lambdas, n_responses) and ``coefficients``, by modality
         (n_lambdas, n_responses, n_features).
     cv_ : dict of str to ndarray
-        ``rho`` (n,) and, (n, n_lambdas) each, ``lambdas``, ``loss`` and ``error``; NaN beyond
-        the end of a path, and where nothing had to be chosen.
+        ``rho`` (n,) and, (n, n_lambdas) each, ``lambdas``, ``loss`` and ``error``; NaN where
+        nothing had to be chosen, and beyond the end of a walk: behind a loss's minimum, or
+        where a rho was given up against a better one (see `cooperative_tuning.tried`).
     factors_ : dict of str to float
         Penalty factors used.
     hazard_ : Hazard

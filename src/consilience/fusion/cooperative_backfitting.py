@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import has_fit_parameter
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
@@ -39,7 +40,9 @@ class CooperativeBackfitting(LearnerFusion):
 
         (y - (1 - rho) * sum of his other f_l) / (1 + rho * (c - 1))
 
-    and the learner is fitted to it. Sweeps over the modalities, in the order of their
+    and the learner is fitted to it, where patients differ in c with the weight
+    ``1 + rho * (c - 1)`` that the objective gives them (a learner without `sample_weight`
+    goes without). Sweeps over the modalities, in the order of their
     names, go on while the objective falls. For a number only: the paper's general
     form is for squared error, and no turn of a classifier or a survival model would
     be one of descent. For those see `CooperativeLearning`.
@@ -181,14 +184,15 @@ class CooperativeBackfitting(LearnerFusion):
     ) -> tuple[dict[str, Expert], FloatArray]:
         """Fit every modality once to what the others leave."""
         now = views.copy()
-        others_known = present.sum(axis=0) - 1
+        stiffness = 1 + rho * np.maximum(present.sum(axis=0) - 1, 0)
+        weighted = np.ptp(stiffness) > 0 and has_fit_parameter(self.learner, "sample_weight")
         experts = {}
         for m, name in enumerate(sorted(self.modalities_)):
             rest = now.sum(axis=0) - now[m]
-            target = (left - (1 - rho) * rest) / (1 + rho * np.maximum(others_known, 0))
+            target = (left - (1 - rho) * rest) / stiffness
             task = Regression().fit(target)
             experts[name] = Expert([name], self.learner, self.encoders or {})
-            experts[name].fit(cohort, target, task)
+            experts[name].fit(cohort, target, task, stiffness if weighted else None)
             now[m] = _spoken(experts[name], cohort)
         return experts, now
 

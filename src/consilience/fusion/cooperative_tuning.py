@@ -180,7 +180,7 @@ def _walk(
         shares = explained.mean(axis=0)
         gain = (shares[-1] - reached) / len(strengths)
         reached = shares[-1]
-        over = reached > ENOUGH or gain < TOO_LITTLE
+        over = reached > ENOUGH or gain < TOO_LITTLE < reached
         if over or _passed(losses[:, :done], weights):
             return losses[:, :done]
         if rival is not None and _lost(losses[:, :done], weights, rival, len(lambdas) - done):

@@ -39,8 +39,8 @@ class Expert(BaseEstimator):  # type: ignore[misc]
         self.learner = learner
         self.encoders = encoders
 
-    def fit(self, cohort: Cohort, y: Y, task: Task) -> Self:
-        """Fit encoders and learner on the patients measured."""
+    def fit(self, cohort: Cohort, y: Y, task: Task, weight: FloatArray | None = None) -> Self:
+        """Fit encoders and learner on the patients measured, who may count by a weight."""
         informed = measured_by_any(cohort, self.names)
         self.silent_ = not task.learnable(y[informed])
         if self.silent_:
@@ -49,8 +49,9 @@ class Expert(BaseEstimator):  # type: ignore[misc]
         present = [name for name in self.names if cohort.has(name).any()]
         self.stack_ = Stack(present, self.encoders).fit(cohort, y)
         learner = task.prepared(self.learner)
+        counting = {} if weight is None else {"sample_weight": weight[informed]}
         try:
-            self.learner_ = learner.fit(self.stack_.transform(cohort), y)
+            self.learner_ = learner.fit(self.stack_.transform(cohort), y, **counting)
         except Exception as reason:
             reason.add_note(f"while {type(self.learner).__name__} learned from {listing(present)}")
             raise
