@@ -258,3 +258,10 @@ def test_the_start_is_the_first_singular_vector(shape):
     matrix = rng.normal(size=shape) + 2 * np.outer(*(rng.normal(size=side) for side in shape))
     first = np.linalg.svd(matrix)[2][0]
     assert abs(Block.of(matrix).first_direction() @ first) > 1 - 1e-5
+
+
+@pytest.mark.parametrize("n", [8, 24, 30])
+def test_a_place_to_start_from_where_no_direction_is_first(n):
+    found = Block(np.eye(n) - 1 / n, None).first_direction()  # a category of which each is one
+    np.testing.assert_allclose(np.linalg.norm(found), 1.0)
+    np.testing.assert_allclose(found.sum(), 0.0, atol=1e-6)

@@ -355,3 +355,15 @@ def test_settings_that_cannot_be_used_are_refused(options, sentence):
     cohort, y = gappy_cohort("binary")
     with pytest.raises(InputError, match=sentence):
         MultipleKernelLearning(**options).fit(cohort, y)
+
+
+@pytest.mark.parametrize("weighting", ["alignment", "separate", "simple", "easy"])
+def test_a_class_of_one_patient_is_learned_though_folds_lack_it(weighting):
+    cohort, _ = gappy_cohort("multiclass", 40)
+    y = np.array(["many"] * 30 + ["few"] * 9 + ["one"])
+    model = MultipleKernelLearning(outcome="multiclass", weighting=weighting, random_state=0)
+    probabilities = model.fit(cohort, y).predict_proba(cohort)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    one = probabilities[:, list(model.classes_).index("one")]
+    assert one.max() <= 1
+    assert one[:30].mean() < 0.2

@@ -97,8 +97,16 @@ class Block:
             found = svds(self.values, k=1, v0=begin, tol=1e-3)
             return unit(found[2][0])
         gram = self.values.T @ self.values if p <= n else self.values @ self.values.T
-        vector = scipy.linalg.eigh(gram, subset_by_index=[side - 1, side - 1])[1][:, 0]
+        vector = _leading(gram)
         return unit(vector if p <= n else self.values.T @ vector)
+
+
+def _leading(gram: FloatArray) -> FloatArray:
+    """Return the eigenvector of the largest eigenvalue, of equal ones any."""
+    side = len(gram)
+    found = scipy.linalg.eigh(gram, subset_by_index=[side - 1, side - 1])[1]
+    # LAPACK may find none where all eigenvalues are the same; the whole decomposition does.
+    return np.asarray((found if found.size else scipy.linalg.eigh(gram)[1])[:, -1])
 
 
 @dataclass(frozen=True)

@@ -123,10 +123,15 @@ class LogisticLoss(Loss):
 
 
 class MultinomialLoss(Loss):
-    """The log loss of several classes, given as indicators (n_patients, n_classes)."""
+    """The log loss of several classes, given as indicators (n_patients, n_classes).
+
+    A class that none of the patients has counts as `LEAST_SHARE` of each: without that its
+    intercept would fall for ever.
+    """
 
     def __init__(self, indicators: FloatArray) -> None:
-        self.y = indicators
+        absent = ~indicators.any(axis=0) * LEAST_SHARE
+        self.y = indicators * (1.0 - absent.sum()) + absent
         self.n, self.columns = indicators.shape
 
     def take(self, patients: Any) -> MultinomialLoss:

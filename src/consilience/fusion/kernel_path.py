@@ -190,7 +190,7 @@ def _fixed_weights(
     if weighting == "separate":
         return separate_alignment(kernels, loss.residual())
     if isinstance(loss, LogisticLoss | MultinomialLoss):
-        return easy(kernels, loss.y, balance)
+        return easy(kernels, np.round(loss.y), balance)  # a class nobody has is none here
     raise InputError(
         "weighting 'easy' is a margin between classes and needs an outcome of classes; use "
         "'alignment' or 'simple'."

@@ -137,7 +137,7 @@ class Classification(Task):
         self.classes, counts = np.unique(y, return_counts=True)
         if len(self.classes) < 2:
             raise InputError(
-                f"the outcome has one class ({self.classes[0]!r}) among these patients."
+                f"the outcome has one class ({str(self.classes[0])!r}) among these patients."
             )
         self.prior = counts / counts.sum()
         return self
@@ -364,7 +364,8 @@ def task_of(y: Any, estimator: Any) -> tuple[Task, Y]:
     name = type(estimator).__name__
     if hasattr(estimator, "for_outcome") and not hasattr(estimator, "learner"):
         raise InputError(
-            f"{name} is set up for another kind of outcome; build it by {name}.for_outcome(kind)."
+            f"{name} as it is set up cannot learn this outcome; build it by "
+            f"{name}.for_outcome(kind), kind being {listing(sorted(estimator.learns))}."
         )
     if given.dtype.names is not None:
         raise InputError(
