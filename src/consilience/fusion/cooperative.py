@@ -113,8 +113,8 @@ class CooperativeLearning(BlockFusion):
         in the multinomial family; names in ``blocks_.features_``.
     intercept_ : ndarray of shape (n_responses,)
     path_ : dict
-        At the chosen rho, as far as the folds went: ``lambdas``, ``explained`` (share of the deviance), ``intercepts``
-        (n_lambdas, n_responses) and ``coefficients``, by modality
+        At the chosen rho, as far as the folds went: ``lambdas``, ``explained`` (share of
+        the deviance), ``intercepts`` (n_lambdas, n_responses) and ``coefficients``, by modality
         (n_lambdas, n_responses, n_features).
     cv_ : dict of str to ndarray
         ``rho`` (n,) and, (n, n_lambdas) each, ``lambdas``, ``loss`` and ``error``; NaN where
