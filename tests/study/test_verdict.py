@@ -77,6 +77,13 @@ def test_the_answer_follows_the_corrected_p_value(
     )
 
 
+def test_an_interval_beside_zero_that_is_not_enough_is_explained() -> None:
+    assert "all comparisons counted, p is 0.20" in verdict(grounds(0.06, 0.20)).sentence
+    assert "all comparisons counted, p is 0.20" in verdict(grounds(-0.06, 0.20)).sentence
+    for estimate, p_adjusted in ((0.06, 0.01), (0.01, 0.20), (-0.06, 0.01)):
+        assert "counted" not in verdict(grounds(estimate, p_adjusted)).sentence
+
+
 def test_a_failed_check_takes_the_answer_back() -> None:
     broken = CheckFinding(name="duplicates", status="failed", sentence="Two patients are one.")
     found = verdict(replace(grounds(0.06, 0.01), checks=[broken]))

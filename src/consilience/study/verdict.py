@@ -94,6 +94,20 @@ def _sentence(
         f"For {grounds.outcome} in {who} {_ANSWERS[answer]}: {_scored(fused, grounds)} and the "
         f"best source alone, {single.name!r}, {_text(single.estimate)} ({_range(single)}), "
         f"a difference of {signed(difference.estimate)} ({_interval(difference)})."
+        f"{_counted(answer, difference)}"
+    )
+
+
+def _counted(answer: Answer, difference: Difference) -> str:
+    """Say why an interval beside zero is not enough, where a reader would ask."""
+    low, high, p_value = difference.low, difference.high, difference.p_adjusted
+    if answer != "no gain shown" or low is None or high is None or p_value is None:
+        return ""
+    if low <= 0 <= high:
+        return ""
+    return (
+        " The interval leaves out zero, but it is of this comparison alone: "
+        f"all comparisons counted, p is {p_value:.2f}."
     )
 
 
