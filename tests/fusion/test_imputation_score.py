@@ -176,6 +176,7 @@ class TestBadInput:
         [
             ({"share": 0.0}, "share must be between 0 and 1, not 0.0"),
             ({"share": 1.5}, "share must be between 0 and 1"),
+            ({"share": "a"}, "share must be between 0 and 1, not 'a'"),
             ({"repeats": 1}, "repeats must be a whole number of at least 2, not 1"),
         ],
     )

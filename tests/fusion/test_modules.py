@@ -148,3 +148,12 @@ def test_a_gmt_file_that_is_not_there_or_not_text(tmp_path) -> None:
     (tmp_path / "odd.gmt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         read_gmt(tmp_path / "odd.gmt")
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [(None, "path of a .gmt file, not NoneType"), ({"a": 3}, "gene set 'a' is 3; give a list")],
+)
+def test_gene_sets_of_another_kind(sets, said) -> None:
+    with pytest.raises(InputError, match=said):
+        enrichment([], sets, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -199,12 +200,18 @@ def _summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _check(methods: Mapping[str, Any], share: float, repeats: int) -> None:
     check_whole("repeats", repeats, 2)
-    if not 0 < share < 1:
+    if not isinstance(share, numbers.Real) or not 0 < share < 1:
         raise InputError(f"share must be between 0 and 1, not {share!r}.")
+    if not isinstance(methods, Mapping):
+        raise InputError(f"methods must be methods by name, not {type(methods).__name__}.")
     if not methods:
         raise InputError("give at least one method to score, by name.")
-    silent = [name for name, method in methods.items() if not hasattr(method, "impute")]
+    silent = [name for name, method in methods.items() if not _imputes(method)]
     if silent:
         raise InputError(
             f"methods must have the verb impute, and these have not: {listing(silent)}."
         )
+
+
+def _imputes(method: Any) -> bool:
+    return hasattr(method, "impute") and not isinstance(method, type)

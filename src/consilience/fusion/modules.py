@@ -170,12 +170,19 @@ def enrichment(
 
 
 def _checked_sets(gene_sets: Mapping[str, Collection[str]] | str | Path) -> dict[str, set[str]]:
+    if not isinstance(gene_sets, Mapping | str | Path):
+        raise InputError(
+            "gene_sets must be lists of genes by name, or the path of a .gmt file, not "
+            f"{type(gene_sets).__name__}."
+        )
     given = gene_sets if isinstance(gene_sets, Mapping) else read_gmt(gene_sets)
     if not given:
         raise InputError("gene_sets is empty; give a set of gene names by name.")
     for name, genes in given.items():
         if isinstance(genes, str):
             raise InputError(f"gene set {name!r} is one word; give a list of genes.")
+        if not isinstance(genes, Collection):
+            raise InputError(f"gene set {name!r} is {genes!r}; give a list of genes.")
         if not genes:
             raise InputError(f"gene set {name!r} is empty; leave it out.")
     return {name: set(genes) for name, genes in given.items()}
