@@ -200,3 +200,20 @@ def test_a_survival_model_ranks_those_who_die_first():
     cohort = cohort_of(x=x, z=z)
     model = CooperativeLearning.for_outcome("survival", random_state=0).fit(cohort[:100], y[:100])
     assert model.score(cohort[100:], y[100:]) > 0.7
+
+
+def test_too_few_events_to_choose_by_are_refused_in_a_sentence():
+    cohort, y = gappy_cohort("survival", 30, seed=1)
+    y = y.copy()
+    y["event"] = False
+    y["event"][[3, 7]] = True
+    with pytest.raises(InputError, match="too few to choose rho and lambda"):
+        CooperativeLearning.for_outcome("survival", random_state=0).fit(cohort, y)
+    given = CooperativeLearning.for_outcome("survival", rho=0.5, lambdas=0.3).fit(cohort, y)
+    assert np.isfinite(given.values(cohort)).all()
+
+
+def test_a_whole_number_is_a_penalty_too():
+    cohort, y = gappy_cohort("binary", 60, seed=1)
+    model = CooperativeLearning.for_outcome("binary", lambdas=1, random_state=0).fit(cohort, y)
+    assert model.lambda_ == 1.0

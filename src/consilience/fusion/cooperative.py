@@ -217,7 +217,7 @@ class CooperativeLearning(BlockFusion):
 
         if self.lambdas is None:
             return Search(self.n_lambdas, self.lambda_min_ratio)
-        return Search(lambdas=np.array(sorted(self._lambdas(), reverse=True)))
+        return Search(lambdas=np.array(sorted(self._lambdas(), reverse=True), dtype=float))
 
     def _learn(self, blocks: dict[str, FloatArray], y: Y) -> None:
         from consilience.fusion.cooperative_tuning import chosen, tried
@@ -230,6 +230,11 @@ class CooperativeLearning(BlockFusion):
         search = self._search()
         to_choose = len(penalties) > 1 or search.lambdas is None or len(search.lambdas) > 1
         candidates = tried(matrices, family, penalties, search, folds if to_choose else ())
+        if to_choose and not all(np.isfinite(each.loss).all() for each in candidates):
+            raise InputError(
+                "the events among these patients are too few to choose rho and lambda on inner "
+                "folds; give one value of each."
+            )
         best = candidates[chosen(candidates) if to_choose else 0]
         self._note(candidates)
         self._keep(matrices, family, best, best.place(self.choice) if to_choose else 0)

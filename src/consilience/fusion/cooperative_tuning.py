@@ -231,7 +231,9 @@ def _weight(family: Family, held: Any) -> float:
 def _summary(losses: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard error over the folds, as glmnet takes them."""
     unknown = np.full(losses.shape[1], np.nan)
-    if not len(losses) or not weights.any():
+    judged = weights > 0  # a fold without events says nothing
+    losses, weights = losses[judged], weights[judged]
+    if not len(losses):
         return unknown, unknown
     mean = np.average(losses, axis=0, weights=weights)
     spread = np.average((losses - mean) ** 2, axis=0, weights=weights)
