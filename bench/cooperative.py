@@ -24,7 +24,7 @@ R_SECONDS = {"gaussian": 0.035, "binomial": 29.8}  # multiview 0.8, two cores
 
 
 def _path(design, family, rho, **options):
-    from consilience.fusion.cooperative_path import Penalty, begin, follow, lambda_path
+    from consilience.fusion.numerics.cooperative_path import Penalty, begin, follow, lambda_path
 
     start = begin(design, family, Penalty(rho, np.ones(len(design.columns)), **options))
     return follow(start, lambda_path(start, 100, None), whole=True)
@@ -45,8 +45,8 @@ def breast(repeats=7):
     from bench.loaders import breast_tcga
 
     from consilience.fusion.blocks import Blocks
-    from consilience.fusion.cooperative_path import stacked
-    from consilience.fusion.families import Binomial, Gaussian
+    from consilience.fusion.numerics.cooperative_path import stacked
+    from consilience.fusion.numerics.families import Binomial, Gaussian
 
     cohort, _ = breast_tcga()
     names = ["mrna", "protein", "mirna"]
@@ -62,9 +62,9 @@ def breast(repeats=7):
 
 
 def wide(n=500, p=10_000, modalities=3):
-    """Run a Gaussian path of a wide design in this process; print processor seconds and peak memory."""
-    from consilience.fusion.cooperative_path import Design
-    from consilience.fusion.families import Gaussian
+    """Run a Gaussian path of a wide design here; print processor seconds and peak memory."""
+    from consilience.fusion.numerics.cooperative_path import Design
+    from consilience.fusion.numerics.families import Gaussian
 
     rng = np.random.default_rng(0)
     columns = rng.normal(size=(p * modalities, n))

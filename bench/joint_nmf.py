@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Cohort, Table
 from consilience.fusion.joint_nmf import JointNMF
-from consilience.fusion.masked_nmf import Joined, Penalty, factorise
+from consilience.fusion.numerics.masked_nmf import Joined, Penalty, factorise
 
 MOST = 1.5  # times scikit-learn's iteration
 ITERATIONS = 20

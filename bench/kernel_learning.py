@@ -27,8 +27,8 @@ from sklearn.svm import SVC
 from consilience.cohort import Cohort, synthetic_cohort
 from consilience.errors import InputError
 from consilience.fusion.kernel_learning import PENALTIES, MultipleKernelLearning
-from consilience.fusion.kernel_machines import SquaredLoss, fit_on_kernel
-from consilience.fusion.kernel_path import stretch
+from consilience.fusion.numerics.kernel_machines import SquaredLoss, fit_on_kernel
+from consilience.fusion.numerics.kernel_path import stretch
 from loaders import breast_tcga
 
 REPEATS = 3

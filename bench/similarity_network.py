@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputWarning
-from consilience.fusion.affinity import (
+from consilience.fusion.numerics.affinity import (
     Settings,
     diffuse,
     distances,

@@ -31,7 +31,7 @@ from bench.loaders import breast_tcga
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
 from consilience.fusion.canonical_inference import permutation_test
-from consilience.fusion.penalised_decomposition import Penalty, decompose
+from consilience.fusion.numerics.penalised_decomposition import Penalty, decompose
 from consilience.fusion.sparse_cca import SparseCCA
 
 SIZES = [  # patients, features a modality, modalities

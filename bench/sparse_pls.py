@@ -29,8 +29,8 @@ from bench.loaders import breast_tcga
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
-from consilience.fusion.block_components import Settings
-from consilience.fusion.component_search import Chain, standardised
+from consilience.fusion.numerics.block_components import Settings
+from consilience.fusion.numerics.component_search import Chain, standardised
 from consilience.fusion.sparse_pls_da import BlockSparsePLSDA
 from consilience.fusion.sparse_pls_settings import design_matrix
 from consilience.fusion.two_block_pls import TwoBlockPLS

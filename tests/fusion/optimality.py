@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import expit, softmax
 
-from consilience.fusion.families import Binomial, Cox, Gaussian, Multinomial, Poisson
+from consilience.fusion.numerics.families import Binomial, Cox, Gaussian, Multinomial, Poisson
 
 
 def cox_gradient(family, eta):

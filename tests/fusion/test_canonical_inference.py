@@ -19,7 +19,7 @@ from consilience.fusion.canonical_inference import (
     selection_stability,
     shuffled,
 )
-from consilience.fusion.penalised_decomposition import Penalty
+from consilience.fusion.numerics.penalised_decomposition import Penalty
 from consilience.fusion.sparse_cca import SparseCCA
 
 PENALTIES = [Penalty(1.5), Penalty(1.4)]

@@ -13,9 +13,9 @@ from tests.laws.cohorts import gappy_cohort
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
-from consilience.fusion import mofapy2_training
 from consilience.fusion.factor_model import MOFA
-from consilience.fusion.mofapy2_training import Options, train
+from consilience.fusion.numerics import mofapy2_training
+from consilience.fusion.numerics.mofapy2_training import Options, train
 
 WIDTHS = {"rna": 60, "protein": 40, "blood": 30}
 # Which factor is at work where: the second in RNA alone, the third in protein and blood.

@@ -12,7 +12,7 @@ from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
 from consilience.fusion.discovery import Path, Weights
 from consilience.fusion.kernel_learning import MultipleKernelLearning
-from consilience.fusion.kernel_path import BALANCES
+from consilience.fusion.numerics.kernel_path import BALANCES
 from consilience.study.bundle.safe_model import dump_model, load_model
 
 

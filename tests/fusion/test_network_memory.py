@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from consilience.fusion.affinity import (
+from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
+from consilience.fusion.numerics.affinity import (
     Layer,
     Settings,
     affinity,
@@ -15,7 +16,6 @@ from consilience.fusion.affinity import (
     layer,
     reach,
 )
-from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
 
 SETTINGS = Settings(8, 0.5, 6)
 

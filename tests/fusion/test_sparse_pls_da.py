@@ -186,7 +186,7 @@ def test_discoveries_name_the_features_that_are_kept():
         ({"keep": 0}, "keep must be a whole number of at least 1"),
         ({"keep": [5, 5], "n_components": 3}, "keep has 2 entries for 3 components"),
         ({"keep": {"a": [5], "b": [5, 5], "c": 5}}, "different modalities"),
-        ({"keep": "few"}, "keep must be a whole number of features"),
+        ({"keep": "few"}, "keep must be a whole number"),
         ({"design": 1.5}, "between 0 and 1"),
         ({"design": {"a": {"b": 0.1}}}, "design does not say how much"),
         (

@@ -20,7 +20,7 @@ from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.canonical_embedding import correlation
-from consilience.fusion.penalised_decomposition import Penalty, decompose
+from consilience.fusion.numerics.penalised_decomposition import Penalty, decompose
 
 if TYPE_CHECKING:
     from consilience.fusion.sparse_cca import SparseCCA

@@ -13,13 +13,20 @@ from consilience.cohort.outcome import SURVIVAL_DTYPE, OutcomeKind
 from consilience.errors import InputError, suggestion
 from consilience.fusion.block_fusion import BlockFusion, check_whole
 from consilience.fusion.discovery import Component, Components, Discovery, Loading, Path
-from consilience.fusion.families import Binomial, Cox, Family, Gaussian, Multinomial, Poisson
 from consilience.fusion.hazard import Hazard
+from consilience.fusion.numerics.families import (
+    Binomial,
+    Cox,
+    Family,
+    Gaussian,
+    Multinomial,
+    Poisson,
+)
 from consilience.fusion.task import Classification, Y, check_folds
 
 if TYPE_CHECKING:
-    from consilience.fusion.cooperative_path import Fitted, Penalty
-    from consilience.fusion.cooperative_tuning import Candidate, Search
+    from consilience.fusion.numerics.cooperative_path import Fitted, Penalty
+    from consilience.fusion.numerics.cooperative_tuning import Candidate, Search
 
 RHOS = (0.0, 0.1, 0.5, 1.0, 3.0)
 FINAL = 1e-9  # tolerance of the optimality conditions of the model that is kept
@@ -213,14 +220,14 @@ class CooperativeLearning(BlockFusion):
         return _several(self.lambdas, "lambdas")
 
     def _search(self) -> Search:
-        from consilience.fusion.cooperative_tuning import Search
+        from consilience.fusion.numerics.cooperative_tuning import Search
 
         if self.lambdas is None:
             return Search(self.n_lambdas, self.lambda_min_ratio)
         return Search(lambdas=np.array(sorted(self._lambdas(), reverse=True), dtype=float))
 
     def _learn(self, blocks: dict[str, FloatArray], y: Y) -> None:
-        from consilience.fusion.cooperative_tuning import chosen, tried
+        from consilience.fusion.numerics.cooperative_tuning import chosen, tried
 
         order = self._columns_in_order()
         matrices = {name: blocks[name][:, place] for name, place in order.items()}
@@ -269,7 +276,7 @@ class CooperativeLearning(BlockFusion):
     def _penalties(
         self, matrices: dict[str, FloatArray], family: Family, folds: Any
     ) -> list[Penalty]:
-        from consilience.fusion.cooperative_path import Penalty
+        from consilience.fusion.numerics.cooperative_path import Penalty
 
         self.factors_ = self._factors(matrices, family, folds)
         widths = [matrix.shape[1] for matrix in matrices.values()]
@@ -303,8 +310,8 @@ class CooperativeLearning(BlockFusion):
 
     def _own_lambda(self, alone: dict[str, FloatArray], family: Family, folds: Any) -> float:
         """Return the penalty that cross-validation chooses for one modality alone."""
-        from consilience.fusion.cooperative_path import Penalty
-        from consilience.fusion.cooperative_tuning import Search, tried
+        from consilience.fusion.numerics.cooperative_path import Penalty
+        from consilience.fusion.numerics.cooperative_tuning import Search, tried
 
         (matrix,) = alone.values()
         ones = np.ones(matrix.shape[1])
@@ -334,7 +341,13 @@ class CooperativeLearning(BlockFusion):
         self, matrices: dict[str, FloatArray], family: Family, best: Candidate, place: int
     ) -> None:
         """Fit the path of the best rho, and the chosen penalty on the way to the last digits."""
-        from consilience.fusion.cooperative_path import begin, follow, joined, stacked, tightened
+        from consilience.fusion.numerics.cooperative_path import (
+            begin,
+            follow,
+            joined,
+            stacked,
+            tightened,
+        )
 
         design = stacked(matrices)
         start = begin(design, family, best.penalty)

@@ -15,7 +15,7 @@ from consilience.fusion.blocks import anything
 from consilience.fusion.discovery import Component, Components, Discovery, Loading, Weights
 from consilience.fusion.embedding import Embedding
 from consilience.fusion.imputing import Imputes
-from consilience.fusion.mofapy2_training import Options, Trained, train
+from consilience.fusion.numerics.mofapy2_training import Options, Trained, train
 
 CONVERGENCE = ("fast", "medium", "slow")
 STRONGEST = 10  # loadings of a modality shown for a factor

@@ -198,9 +198,9 @@ def _summary(rows: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _check(methods: Mapping[str, Any], share: float, repeats: int) -> None:
+def _check(methods: Any, share: Any, repeats: int) -> None:
     check_whole("repeats", repeats, 2)
-    if not isinstance(share, numbers.Real) or not 0 < share < 1:
+    if not (isinstance(share, numbers.Real) and 0 < float(share) < 1):
         raise InputError(f"share must be between 0 and 1, not {share!r}.")
     if not isinstance(methods, Mapping):
         raise InputError(f"methods must be methods by name, not {type(methods).__name__}.")

@@ -21,12 +21,19 @@ from consilience.errors import InputError, InputWarning, listing, suggestion
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.discovery import Discovery, Loading
 from consilience.fusion.embedding import Embedding
-from consilience.fusion.feature_graph import Key, edges_between, same_sign
 from consilience.fusion.imputing import Imputes
-from consilience.fusion.masked_nmf import Factors, Joined, Penalty, factorise, project, start
 from consilience.fusion.modules import Module, as_discovery, enrichment, strongest, z_scores
 from consilience.fusion.non_negative import WAYS, Negatives, NonNegative
-from consilience.fusion.restarts import consensus, cophenetic, dispersion
+from consilience.fusion.numerics.feature_graph import Key, edges_between, same_sign
+from consilience.fusion.numerics.masked_nmf import (
+    Factors,
+    Joined,
+    Penalty,
+    factorise,
+    project,
+    start,
+)
+from consilience.fusion.numerics.restarts import consensus, cophenetic, dispersion
 
 TIE = 1e-9  # objectives closer than this share: the earlier restart is kept
 

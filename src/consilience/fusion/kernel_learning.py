@@ -17,7 +17,15 @@ from consilience.fusion.base import ESTIMATOR_TYPES
 from consilience.fusion.block_fusion import BlockFusion, check_whole
 from consilience.fusion.blocks import Blocks, anything
 from consilience.fusion.discovery import Discovery, Path, Weights
-from consilience.fusion.kernel_path import (
+from consilience.fusion.kernels import (
+    Kernel,
+    KernelColumns,
+    LinearKernel,
+    PrecomputedKernel,
+    RBFKernel,
+    measured,
+)
+from consilience.fusion.numerics.kernel_path import (
     Setting,
     Weighting,
     along,
@@ -27,14 +35,6 @@ from consilience.fusion.kernel_path import (
     settings,
     stretch,
     values_of,
-)
-from consilience.fusion.kernels import (
-    Kernel,
-    KernelColumns,
-    LinearKernel,
-    PrecomputedKernel,
-    RBFKernel,
-    measured,
 )
 from consilience.fusion.task import Y
 

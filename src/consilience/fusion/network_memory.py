@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
 from consilience.cohort.modality import FloatArray
-from consilience.fusion.affinity import (
+from consilience.fusion.numerics.affinity import (
     Layer,
     Rows,
     Settings,

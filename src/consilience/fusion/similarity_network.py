@@ -12,7 +12,11 @@ import pandas as pd
 
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.affinity import (
+from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.embedding import Embedding
+from consilience.fusion.imputing import Imputes
+from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
+from consilience.fusion.numerics.affinity import (
     Settings,
     diffuse,
     distances,
@@ -22,11 +26,7 @@ from consilience.fusion.affinity import (
     symmetric_rows,
     transition,
 )
-from consilience.fusion.block_fusion import check_whole
-from consilience.fusion.embedding import Embedding
-from consilience.fusion.imputing import Imputes
-from consilience.fusion.network_memory import ModalityMemory, remember, unseen_rows
-from consilience.fusion.spectral import cluster_counts, clusters, leading, walk
+from consilience.fusion.numerics.spectral import cluster_counts, clusters, leading, walk
 
 LEAST_WIDTH = 0.05  # below it the affinity even to the nearest neighbour is 0 in floating point
 
@@ -195,7 +195,7 @@ class SimilarityNetworkFusion(Imputes, Embedding):
     def cluster_counts(self, most: int = 5) -> dict[str, Any]:
         """Return how many subtypes the network suggests, by eigengap and by rotation cost.
 
-        See `consilience.fusion.spectral.cluster_counts`; SNFtool's
+        See `consilience.fusion.numerics.spectral.cluster_counts`; SNFtool's
         ``estimateNumberOfClustersGivenGraph``.
         """
         check_whole("most", most, 2)

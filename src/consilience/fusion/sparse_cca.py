@@ -14,7 +14,7 @@ from consilience.errors import InputError, listing, suggestion
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.canonical_embedding import CanonicalEmbedding
 from consilience.fusion.discovery import Component, Components, Discovery, Loading
-from consilience.fusion.penalised_decomposition import Penalty, decompose
+from consilience.fusion.numerics.penalised_decomposition import Penalty, decompose
 
 SHOWN = 10  # loadings a modality in what is told
 

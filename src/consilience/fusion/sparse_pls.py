@@ -15,11 +15,11 @@ from consilience.cohort.modality import FloatArray
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing
 from consilience.fusion.base import check_cohort
-from consilience.fusion.block_components import SCHEMES, Settings, scores
 from consilience.fusion.block_fusion import BlockFusion, check_whole
 from consilience.fusion.component_evidence import Evidence, NumberEvidence, Pool, Rows
-from consilience.fusion.component_search import Chain, Keep, Search
 from consilience.fusion.discovery import Component, Components, Discovery, Loading, Weights
+from consilience.fusion.numerics.block_components import SCHEMES, Settings, scores
+from consilience.fusion.numerics.component_search import Chain, Keep, Search
 from consilience.fusion.sparse_pls_settings import (
     check_keep,
     check_names,

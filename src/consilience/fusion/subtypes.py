@@ -17,7 +17,9 @@ from consilience.cohort import Cohort, Survival
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError, InputWarning
 from consilience.fusion.block_fusion import check_whole
-from consilience.fusion.consensus import (
+from consilience.fusion.discovery import Discovery, Groups
+from consilience.fusion.embedding import Embedding
+from consilience.fusion.numerics.consensus import (
     Resampling,
     ambiguity,
     area,
@@ -27,8 +29,6 @@ from consilience.fusion.consensus import (
     partition,
     without_clusters,
 )
-from consilience.fusion.discovery import Discovery, Groups
-from consilience.fusion.embedding import Embedding
 from consilience.fusion.similarity_network import SimilarityNetworkFusion
 from consilience.fusion.subtype_enrichment import patient_enrichment
 from consilience.fusion.subtype_profiles import feature_profiles

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consilience.fusion.cross_products import (
+from consilience.fusion.numerics.cross_products import (
     Deflated,
     Factored,
     Stored,
     cheapest,
     cross_products,
 )
-from consilience.fusion.penalised_decomposition import (
+from consilience.fusion.numerics.penalised_decomposition import (
     Penalty,
     _alternate,
     decompose,
     unit_vector,
 )
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 @cache

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-from consilience.fusion.affinity import (
+from consilience.fusion.numerics.affinity import (
     Settings,
     affinity,
     diffuse,
@@ -27,7 +27,7 @@ from consilience.fusion.affinity import (
     transition,
 )
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def matrices(n: int = 60, seed: int = 0) -> list[np.ndarray]:

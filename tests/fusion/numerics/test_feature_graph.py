@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from consilience.errors import InputError
-from consilience.fusion.feature_graph import edges_between, same_sign
+from consilience.fusion.numerics.feature_graph import edges_between, same_sign
 
 FEATURES = {"rna": ["a", "b", "c"], "mirna": ["x", "y"]}
 MATRIX = np.array([[0.0, 2.0, 0.0], [2.0, 0.0, 1.0], [0.0, 1.0, 0.0]])

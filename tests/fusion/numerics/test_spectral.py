@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score
 
-from consilience.fusion.spectral import cluster_counts, clusters, leading, normalised, walk
+from consilience.fusion.numerics.spectral import cluster_counts, clusters, leading, normalised, walk
 
 
 def blocks(sizes: tuple[int, ...], across: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from consilience.cohort.modality import FloatArray, Positions
-from consilience.fusion.cooperative_path import (
+from consilience.fusion.numerics.cooperative_path import (
     ENOUGH,
     TOO_LITTLE,
     Design,
@@ -25,7 +25,7 @@ from consilience.fusion.cooperative_path import (
     restandardised,
     stacked,
 )
-from consilience.fusion.families import Cox, Family
+from consilience.fusion.numerics.families import Cox, Family
 
 Folds = Sequence[tuple[Any, Any]]
 LOOSER = 10.0  # a held-out loss shows in its third digit at most how far a path was solved

@@ -8,9 +8,15 @@ from sklearn.model_selection import KFold
 
 from consilience.cohort import Survival, tcga_acc
 from consilience.cohort.outcome import SURVIVAL_DTYPE
-from consilience.fusion.cooperative_path import Penalty, begin, lambda_path, restandardised, stacked
-from consilience.fusion.cooperative_tuning import Search, chosen, tried
-from consilience.fusion.families import Binomial, Cox, Gaussian, Multinomial
+from consilience.fusion.numerics.cooperative_path import (
+    Penalty,
+    begin,
+    lambda_path,
+    restandardised,
+    stacked,
+)
+from consilience.fusion.numerics.cooperative_tuning import Search, chosen, tried
+from consilience.fusion.numerics.families import Binomial, Cox, Gaussian, Multinomial
 
 RHOS = (0.0, 0.1, 0.5, 1.0, 3.0)
 

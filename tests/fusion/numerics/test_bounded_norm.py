@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from consilience.fusion.bounded_norm import bounded
+from consilience.fusion.numerics.bounded_norm import bounded
 
 
 def by_bisection(target: np.ndarray, bound: float) -> np.ndarray:

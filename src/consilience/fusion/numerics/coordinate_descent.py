@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from consilience.cohort.modality import FloatArray, Positions
-from consilience.fusion.family_losses import derive, loss
+from consilience.fusion.numerics.family_losses import derive, loss
 
 MOST_PASSES = 20_000  # over the active coefficients, for one quadratic model
 MOST_ROUNDS = 20_000  # of quadratic models, for one penalty

@@ -52,7 +52,7 @@ def consensus(
     -------
     dict of int to ndarray of shape (n, n)
     """
-    from consilience.fusion.kmeans_kernel import together
+    from consilience.fusion.numerics.kmeans_kernel import together
 
     n = len(points)
     drawn = min(n, max(round(how.share * n), counts[-1]))

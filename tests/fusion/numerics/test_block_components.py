@@ -9,7 +9,7 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 
 from consilience.errors import InputError
-from consilience.fusion.block_components import (
+from consilience.fusion.numerics.block_components import (
     SCHEMES,
     Block,
     Remainder,
@@ -19,7 +19,7 @@ from consilience.fusion.block_components import (
     unit,
 )
 
-FIXTURE = Path(__file__).parent / "fixtures" / "block_splsda.json"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "block_splsda.json"
 
 
 def as_r_scales(matrix: np.ndarray) -> np.ndarray:

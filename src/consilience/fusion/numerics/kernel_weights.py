@@ -14,7 +14,7 @@ from scipy.linalg import eigh
 from scipy.optimize import nnls
 
 from consilience.cohort.modality import FloatArray
-from consilience.fusion.kernel_machines import Fit, Loss, fit_on_kernel
+from consilience.fusion.numerics.kernel_machines import Fit, Loss, fit_on_kernel
 
 SIMPLE_GAP = 0.01  # duality gap, as a share of what is gained, at which SimpleMKL stops
 SIMPLE_STEPS = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consilience.fusion.total_variation import smoothed
+from consilience.fusion.numerics.total_variation import smoothed
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 200])

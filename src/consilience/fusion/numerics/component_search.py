@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.base import clone
 
 from consilience.cohort.modality import FloatArray
-from consilience.fusion.block_components import Block, Component, Remainder, Settings
 from consilience.fusion.component_evidence import Evidence, Rows
+from consilience.fusion.numerics.block_components import Block, Component, Remainder, Settings
 from consilience.fusion.task import Task, Y
 
 Keep = tuple[int, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from consilience.fusion.restarts import consensus, cophenetic, dispersion
+from consilience.fusion.numerics.restarts import consensus, cophenetic, dispersion
 
 
 def test_consensus_is_the_share_of_restarts_together() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from consilience.cohort.modality import FloatArray, Positions
-from consilience.fusion.coordinate_descent import (
+from consilience.fusion.numerics.coordinate_descent import (
     Model,
     Problem,
     State,
@@ -21,8 +21,8 @@ from consilience.fusion.coordinate_descent import (
     settle,
     slopes,
 )
-from consilience.fusion.families import Cox, Family, Gaussian
-from consilience.fusion.family_losses import loss
+from consilience.fusion.numerics.families import Cox, Family, Gaussian
+from consilience.fusion.numerics.family_losses import loss
 
 TOLERANCE = 1e-4  # of the optimality conditions, as a share of the largest gradient at 0
 ENOUGH = 0.999  # share of the deviance explained, beyond which a path ends (glmnet)

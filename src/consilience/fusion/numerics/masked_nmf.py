@@ -99,7 +99,7 @@ class Joined:
         return grams, self.pattern
 
     def _gram_a_row(self, H: FloatArray, wholes: Sequence[FloatArray]) -> FloatArray:
-        from consilience.fusion.nmf_sweeps import add_grams
+        from consilience.fusion.numerics.nmf_sweeps import add_grams
 
         grams = np.zeros((len(self.X), H.shape[1], H.shape[1]))
         for m, (own, lists) in enumerate(zip(self.slices, self.by_row, strict=True)):
@@ -111,7 +111,7 @@ class Joined:
 
     def column_grams(self, W: FloatArray) -> tuple[FloatArray, Integers]:
         """Return the Gram matrices Σ w w' over each feature's patients, and whose is which."""
-        from consilience.fusion.nmf_sweeps import add_grams
+        from consilience.fusion.numerics.nmf_sweeps import add_grams
 
         parts, which, start = [], np.empty(self.X.shape[1], dtype=np.int64), 0
         for m, (own, lists) in enumerate(zip(self.slices, self.by_column, strict=True)):
@@ -335,7 +335,7 @@ def factorise(
 def _update_rows(
     joined: Joined, W: FloatArray, H: FloatArray, multipliers: FloatArray, bound: bool, sweeps: int
 ) -> None:
-    from consilience.fusion.nmf_sweeps import sweep_bounded, sweep_rows
+    from consilience.fusion.numerics.nmf_sweeps import sweep_bounded, sweep_rows
 
     grams, which = joined.row_grams(H)
     linear = joined.X @ H
@@ -350,7 +350,7 @@ def _update_columns(
     joined: Joined, W: FloatArray, H: FloatArray, penalty: Penalty, sweeps: int
 ) -> float:
     """Update H; return the objective less ½‖X‖²."""
-    from consilience.fusion.nmf_sweeps import sweep_on_graph, sweep_rows
+    from consilience.fusion.numerics.nmf_sweeps import sweep_on_graph, sweep_rows
 
     grams = joined.column_grams(W)
     linear = joined.X.T @ W
@@ -370,7 +370,7 @@ def _objective(
     grams: tuple[FloatArray, Integers],
     penalty: Penalty,
 ) -> float:
-    from consilience.fusion.nmf_sweeps import quadratic
+    from consilience.fusion.numerics.nmf_sweeps import quadratic
 
     return half + float(quadratic(H, linear, *grams)) + penalty.on_graph(H)
 
@@ -390,7 +390,7 @@ def project(blocks: Sequence[FloatArray], H: FloatArray, multipliers: FloatArray
         Of the bound on W: they act as a ridge, so that training patients get the W that
         they had at the minimum.
     """
-    from consilience.fusion import nmf_sweeps
+    from consilience.fusion.numerics import nmf_sweeps
 
     joined = Joined.of(blocks)
     grams, which = joined.row_grams(H)

@@ -11,11 +11,11 @@ import pytest
 from sklearn.linear_model import Lasso, LogisticRegression, PoissonRegressor
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from tests.fusion.optimality import violation
-from tests.fusion.test_families import families
+from tests.fusion.numerics.test_families import families
 
 from consilience.cohort import tcga_acc
 from consilience.cohort.outcome import SURVIVAL_DTYPE
-from consilience.fusion.cooperative_path import (
+from consilience.fusion.numerics.cooperative_path import (
     Penalty,
     begin,
     follow,
@@ -24,9 +24,9 @@ from consilience.fusion.cooperative_path import (
     restandardised,
     stacked,
 )
-from consilience.fusion.families import Binomial, Cox, Gaussian
+from consilience.fusion.numerics.families import Binomial, Cox, Gaussian
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 VIEWS = ("mrna", "protein", "mirna")
 MATCHED = {0: 1.0, 0.1: 3.2, 0.5: 3.15, 1: 3.15}  # effective penalties of multiview's logistic
 
@@ -193,7 +193,7 @@ def test_without_agreement_it_is_logistic_and_poisson_and_cox_regression():
     logistic = LogisticRegression(C=1 / (60 * 0.05), **settings).fit(X, labels)
     assert ours == pytest.approx(logistic.coef_[0], abs=1e-6)
 
-    from consilience.fusion.families import Poisson
+    from consilience.fusion.numerics.families import Poisson
 
     counts = rng.poisson(np.exp(0.3 * signal))
     ours, _ = one(blocks, Poisson.of(counts), 0.0, 0.2, l1_ratio=0.0)

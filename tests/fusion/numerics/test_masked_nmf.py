@@ -8,7 +8,14 @@ from scipy import sparse
 from scipy.optimize import nnls
 from sklearn.decomposition import NMF
 
-from consilience.fusion.masked_nmf import Factors, Joined, Penalty, factorise, project, start
+from consilience.fusion.numerics.masked_nmf import (
+    Factors,
+    Joined,
+    Penalty,
+    factorise,
+    project,
+    start,
+)
 
 WIDTHS = (12, 8, 5)
 K = 3

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from consilience.fusion.consensus import (
+from consilience.fusion.numerics.consensus import (
     Resampling,
     ambiguity,
     area,
@@ -19,7 +19,7 @@ from consilience.fusion.consensus import (
     partition,
     without_clusters,
 )
-from consilience.fusion.kmeans_kernel import best_labels, first_centres, settle
+from consilience.fusion.numerics.kmeans_kernel import best_labels, first_centres, settle
 
 HOW = Resampling(30, 0.8)
 

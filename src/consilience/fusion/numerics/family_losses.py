@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from consilience.fusion.families import Binomial, Cox, Gaussian, Multinomial, Poisson
+from consilience.fusion.numerics.families import Binomial, Cox, Gaussian, Multinomial, Poisson
 
 LEAST_CURVATURE = 1e-5  # glmnet's floor: a fitted probability of 0 or 1 leaves none
 

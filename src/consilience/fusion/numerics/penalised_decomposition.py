@@ -22,7 +22,7 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from consilience.cohort.modality import FloatArray
-from consilience.fusion.cross_products import (
+from consilience.fusion.numerics.cross_products import (
     Compressed,
     Deflated,
     Factored,
@@ -95,12 +95,12 @@ def unit_vector(target: FloatArray, penalty: Penalty) -> FloatArray:
     target : ndarray of shape (n_features,)
     penalty : Penalty
     """
-    from consilience.fusion.bounded_norm import bounded
+    from consilience.fusion.numerics.bounded_norm import bounded
 
     if penalty.nonnegative:
         target = np.maximum(target, 0.0)
     if penalty.smoothness:
-        from consilience.fusion.total_variation import smoothed
+        from consilience.fusion.numerics.total_variation import smoothed
 
         length = float(np.linalg.norm(target))
         target = smoothed(target / length, penalty.smoothness) if length else target

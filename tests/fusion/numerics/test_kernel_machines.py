@@ -4,8 +4,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 
-from consilience.fusion import kernel_machines
-from consilience.fusion.kernel_machines import (
+from consilience.fusion.numerics import kernel_machines
+from consilience.fusion.numerics.kernel_machines import (
     CoxLoss,
     LogisticLoss,
     Loss,

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.svm import SVC
 
-from consilience.fusion.kernel_machines import (
+from consilience.fusion.kernels import LinearKernel, RBFKernel
+from consilience.fusion.numerics.kernel_machines import (
     CoxLoss,
     LogisticLoss,
     Loss,
@@ -13,7 +14,7 @@ from consilience.fusion.kernel_machines import (
     SquaredLoss,
     fit_on_kernel,
 )
-from consilience.fusion.kernel_weights import (
+from consilience.fusion.numerics.kernel_weights import (
     alignment,
     closest_points,
     easy,
@@ -23,7 +24,6 @@ from consilience.fusion.kernel_weights import (
     separate_alignment,
     simple,
 )
-from consilience.fusion.kernels import LinearKernel, RBFKernel
 
 N = 70
 

@@ -12,7 +12,8 @@ from scipy.special import expit, softmax
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
 from consilience.fusion.hazard import Hazard
-from consilience.fusion.kernel_machines import (
+from consilience.fusion.kernels import centre
+from consilience.fusion.numerics.kernel_machines import (
     CoxLoss,
     Fit,
     LogisticLoss,
@@ -23,7 +24,7 @@ from consilience.fusion.kernel_machines import (
     fit_on_root,
     root,
 )
-from consilience.fusion.kernel_weights import (
+from consilience.fusion.numerics.kernel_weights import (
     SIMPLE_GAP,
     Weighted,
     easy,
@@ -32,7 +33,6 @@ from consilience.fusion.kernel_weights import (
     separate_alignment,
     simple,
 )
-from consilience.fusion.kernels import centre
 from consilience.fusion.task import Classification, SurvivalTask, Task, Y
 
 Weighting: TypeAlias = Literal["alignment", "separate", "simple", "easy"]

@@ -8,9 +8,9 @@ from tests.fusion.optimality import GRADIENTS
 
 from consilience.cohort.outcome import SURVIVAL_DTYPE
 from consilience.errors import InputError
-from consilience.fusion.cooperative_path import loss_at
-from consilience.fusion.families import Binomial, Cox, Gaussian, Multinomial, Poisson
-from consilience.fusion.family_losses import LEAST_CURVATURE
+from consilience.fusion.numerics.cooperative_path import loss_at
+from consilience.fusion.numerics.families import Binomial, Cox, Gaussian, Multinomial, Poisson
+from consilience.fusion.numerics.family_losses import LEAST_CURVATURE
 
 
 def survival(n, seed=0):
@@ -38,7 +38,7 @@ NAMES = tuple(families())
 def compiled_derivatives(family, eta, response):
     from numba import njit
 
-    from consilience.fusion.family_losses import derive
+    from consilience.fusion.numerics.family_losses import derive
 
     @njit
     def call(family, eta, response, gradient, curvature):

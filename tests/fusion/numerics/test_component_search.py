@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from consilience.fusion.block_components import Settings, scores
 from consilience.fusion.component_evidence import NumberEvidence
-from consilience.fusion.component_search import Chain, Search, Trial, standardised
+from consilience.fusion.numerics.block_components import Settings, scores
+from consilience.fusion.numerics.component_search import Chain, Search, Trial, standardised
 from consilience.fusion.task import Regression
 
 

@@ -3,7 +3,8 @@ import pytest
 from tests.laws.cohorts import outcome_of
 
 from consilience.fusion.kernel_learning import MultipleKernelLearning
-from consilience.fusion.kernel_path import (
+from consilience.fusion.kernels import LinearKernel
+from consilience.fusion.numerics.kernel_path import (
     BALANCES,
     Setting,
     along,
@@ -14,7 +15,6 @@ from consilience.fusion.kernel_path import (
     stretch,
     values_of,
 )
-from consilience.fusion.kernels import LinearKernel
 from consilience.fusion.task import task_of
 
 KINDS = ("binary", "multiclass", "continuous", "survival")

@@ -1,0 +1,1 @@
+"""What the methods compute, on plain matrices: solvers, compiled loops, searches."""
