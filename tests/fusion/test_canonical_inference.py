@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kstest
+from tests.laws.cohorts import complete_cohort
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
@@ -166,3 +167,22 @@ def test_stability_separates_signal_from_noise():
 def test_bad_requests_are_refused(call, message):
     with pytest.raises(InputError, match=message):
         call(SparseCCA(n_components=1), cohort_of(1.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda m, c: permutation_test(m, c, n=3, jobs="a"), "jobs must be"),
+        (lambda m, c: permutation_test(m, c, n=3, jobs=0), "jobs must be"),
+        (lambda m, c: permutation_test(m, c, n=3, random_state=-1), "random_state must be"),
+        (
+            lambda m, c: choose_penalty_by_permutation(m, c, 0.3, n=3),
+            "at least one penalty",
+        ),
+        (lambda m, c: selection_stability(m, c, n=3, share="a"), "share must be"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(call, sentence):
+    cohort, _, _ = complete_cohort("binary")
+    with pytest.raises(InputError, match=sentence):
+        call(SparseCCA(n_components=1), cohort)

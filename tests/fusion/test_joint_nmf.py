@@ -12,6 +12,7 @@ from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from tests.fusion.planted_modules import NAMES, Planted, f1, planted, recovery
+from tests.laws.cohorts import gappy_cohort
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError, InputWarning
@@ -340,3 +341,11 @@ def test_values_below_zero_are_refused_by_default() -> None:
 def test_enrichment_in_a_modality_that_is_not_there() -> None:
     with pytest.raises(InputError, match="'rnaa' is no modality in use; .* Did you mean 'rna'"):
         fitted("whole").enrichment({"a": ["rna1"]}, modalities=["rnaa"])
+
+
+@pytest.mark.parametrize("z", [np.nan, "a", None])
+def test_a_threshold_that_is_no_number_is_refused(z):
+    cohort, _ = gappy_cohort("binary")
+    model = JointNMF(n_components=2, negatives="split").fit(cohort)
+    with pytest.raises(InputError, match="z must be a number"):
+        model.modules(z=z)

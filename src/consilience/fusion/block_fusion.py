@@ -77,3 +77,11 @@ def check_whole(name: str, value: Any, least: int) -> None:
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+
+
+def check_between(name: str, value: Any, low: float, high: float) -> None:
+    """Refuse a setting that is no number above `low` and below `high`."""
+    if not (isinstance(value, numbers.Real) and low < float(value) < high):
+        raise InputError(
+            f"{name} must be a number above {low:g} and below {high:g}, not {value!r}."
+        )

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import check_between, check_whole
 from consilience.fusion.canonical_embedding import correlation
 from consilience.fusion.numerics.penalised_decomposition import Penalty, decompose
 
@@ -120,7 +120,7 @@ def component_test(
     """
     check_whole("n", n, 1)
     weights = decompose(blocks, penalties, n_components).weights
-    seeds = np.random.SeedSequence(seed).spawn(n)
+    seeds = _seeds(seed, n)
     rows = []
     for k in range(n_components):
         left = [_without(block, w[:, :k]) for block, w in zip(blocks, weights, strict=True)]
@@ -164,7 +164,7 @@ def choose_penalty_by_permutation(
     fitted, blocks = _prepared(settings[0], cohort)
     ordered = [blocks[name] for name in fitted.names_]
     asked = [setting.penalties(blocks) for setting in _named(settings, fitted)]
-    seeds = np.random.SeedSequence(random_state).spawn(n)
+    seeds = _seeds(random_state, n)
     nulls = np.array(_in_parallel(_Shuffled(ordered, asked), seeds, jobs))
     rows = []
     for place, (penalty, own) in enumerate(zip(penalties, asked, strict=True)):
@@ -262,13 +262,12 @@ def selection_stability(
         the sign it has with all patients.
     """
     check_whole("n", n, 1)
-    if not 0 < share < 1:
-        raise InputError(f"share must be above 0 and below 1, not {share!r}.")
+    check_between("share", share, 0, 1)
     fitted, blocks = _prepared(model, cohort)
     ordered = [blocks[name] for name in fitted.names_]
     whole = np.vstack([fitted.weights_[name] for name in fitted.names_])
     drawing = _Drawn(ordered, fitted.penalties(blocks), whole, share)
-    signs = np.array(_in_parallel(drawing, np.random.SeedSequence(random_state).spawn(n), jobs))
+    signs = np.array(_in_parallel(drawing, _seeds(random_state, n), jobs))
     selected, agreeing = (signs != 0).mean(axis=0), (signs * np.sign(whole) > 0).mean(axis=0)
     names = [(name, f) for name in fitted.names_ for f in fitted.blocks_.features_[name]]
     rows = [
@@ -400,8 +399,8 @@ def _prepared(model: SparseCCA, cohort: Cohort) -> tuple[SparseCCA, dict[str, Fl
 
 def _checked(model: SparseCCA, penalties: Sequence[PenaltySetting]) -> list[SparseCCA]:
     """Return the model with each penalty."""
-    if not len(penalties):
-        raise InputError("give at least one penalty to try.")
+    if not (isinstance(penalties, Sequence | np.ndarray) and len(penalties)):
+        raise InputError(f"penalties: give a list of at least one penalty, not {penalties!r}.")
     plain = clone(model).set_params(learner=None, permutations=0)
     settings = [clone(plain).set_params(penalty=penalty) for penalty in penalties]
     for setting in settings:
@@ -417,8 +416,15 @@ def _named(settings: list[SparseCCA], fitted: SparseCCA) -> list[SparseCCA]:
     return settings
 
 
+def _seeds(random_state: int, n: int) -> list[np.random.SeedSequence]:
+    check_whole("random_state", random_state, 0)
+    return np.random.SeedSequence(random_state).spawn(n)
+
+
 def _in_parallel(task: Callable[[Any], Any], items: Sequence[Any], jobs: int) -> list[Any]:
     """Return the task's answers, in order; each process keeps to one thread of its own."""
+    if isinstance(jobs, bool) or not hasattr(jobs, "__index__") or not jobs:
+        raise InputError(f"jobs must be a number of processes, or -1 for all cores, not {jobs!r}.")
     workers = max(1, cpu_count() + 1 + jobs if jobs < 0 else jobs)
     if workers == 1 or len(items) == 1:
         return _serially(task, items)

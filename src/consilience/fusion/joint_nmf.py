@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError, InputWarning, listing, suggestion
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import check_between, check_whole
 from consilience.fusion.discovery import Discovery, Loading
 from consilience.fusion.embedding import Embedding
 from consilience.fusion.imputing import Imputes
@@ -313,6 +313,7 @@ class JointNMF(Imputes, Embedding):
         else:
             ids, W = cohort.index.to_numpy(dtype=str), self.transform(cohort)
             ids, W = ids[np.isfinite(W[:, 0])], W[np.isfinite(W[:, 0])]
+        check_between("z", z, -math.inf, math.inf)
         patients = z_scores(W) if W is not None and len(W) else np.zeros((0, len(self.strengths_)))
         scores = {name: z_scores(self.H_[name]) for name in self.modalities_}
         return [

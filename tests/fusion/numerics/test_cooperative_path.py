@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import Lasso, LogisticRegression, PoissonRegressor
 from sksurv.linear_model import CoxnetSurvivalAnalysis
-from tests.fusion.optimality import violation
 from tests.fusion.numerics.test_families import families
+from tests.fusion.optimality import violation
 
 from consilience.cohort import tcga_acc
 from consilience.cohort.outcome import SURVIVAL_DTYPE
