@@ -12,8 +12,11 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 REGIMES = {  # factor t, effects of x and z, signal to noise
     "A: related, both carry signal": (2.0, 2.0, 2.0, 1.8),

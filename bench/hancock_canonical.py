@@ -67,7 +67,9 @@ def _pair(cohort: Cohort) -> dict[str, object]:
     choice = choose_penalty_by_cross_validation(start, train, random_state=SEED)
     model = start.set_params(penalty=choice.penalty).fit(train)
     tested = permutation_test(model, train, n=PERMUTATIONS, random_state=SEED)
-    first, second = (variate[:, 0] for variate in model.variates(test).values())
+    pairs = np.column_stack([variate[:, 0] for variate in model.variates(test).values()])
+    # Of some patients none of the features with a weight was measured.
+    first, second = pairs[np.isfinite(pairs).all(axis=1)].T
     found = float(np.corrcoef(first, second)[0, 1])
     null = [np.corrcoef(first, rng.permutation(second))[0, 1] for _ in range(PERMUTATIONS)]
     return {
@@ -75,6 +77,7 @@ def _pair(cohort: Cohort) -> dict[str, object]:
         "penalty": choice.penalty,
         "in training": float(model.correlations_[0]),
         "p in training": float(tested["p_value"].iloc[0]),
+        "held-out patients": len(first),
         "held out": found,
         "p held out": float((1 + np.sum(np.array(null) >= found)) / (1 + PERMUTATIONS)),
         "blood features": ", ".join(_names(model, "blood")),
