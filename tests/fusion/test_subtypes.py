@@ -212,8 +212,8 @@ def test_what_subtypes_are(three):
         ({"references": -1}, "references must be a whole number of at least 0"),
         ({"share": 0.0}, "share must be above 0 and at most 1"),
         ({"share": 1.5}, "share must be above 0 and at most 1"),
-        ({"embedding": LogisticRegression()}, "embedding must be an instance of an Embedding"),
-        ({"embedding": Columns}, "embedding must be an instance of an Embedding"),
+        ({"embedding": LogisticRegression()}, "embedding must be an instance of Embedding"),
+        ({"embedding": Columns}, "embedding must be an instance of Embedding"),
         ({"embedding": Columns(LogisticRegression())}, "has a learner of its own"),
     ],
 )
