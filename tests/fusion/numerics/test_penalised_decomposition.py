@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.loaders import ROOT, breast_tcga
 
 from consilience.fusion.numerics.cross_products import (
     Deflated,
@@ -30,13 +30,11 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 @cache
 def breast() -> dict[str, np.ndarray]:
     """Return breast-tcga's training matrices, standardised as PMA does (1 / (n - 1))."""
-    blocks = {}
-    for file in ("sparse_cca_pair.json", "sparse_cca_third.json"):
-        for name, item in json.loads((FIXTURES / file).read_text()).items():
-            flat = np.frombuffer(base64.b64decode(item["float32"]), dtype="<f4")
-            matrix = flat.reshape(item["shape"]).astype(float)
-            blocks[name] = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0, ddof=1)
-    return blocks
+    if not (ROOT / "breast-tcga").is_dir():
+        pytest.skip("the measurements of breast-tcga are not beside the project")
+    tables = breast_tcga()[0].modalities
+    blocks = {name: np.array(table.numeric) for name, table in tables.items()}
+    return {name: (b - b.mean(axis=0)) / b.std(axis=0, ddof=1) for name, b in blocks.items()}
 
 
 @cache
