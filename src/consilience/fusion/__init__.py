@@ -5,6 +5,7 @@ from consilience.fusion.cooperative import CooperativeLearning
 from consilience.fusion.cooperative_backfitting import CooperativeBackfitting
 from consilience.fusion.early import EarlyFusion
 from consilience.fusion.factor_model import MOFA
+from consilience.fusion.intermediate import IntermediateFusion
 from consilience.fusion.joint_nmf import JointNMF
 from consilience.fusion.kernel_learning import MultipleKernelLearning
 from consilience.fusion.late import LateFusion
@@ -26,6 +27,7 @@ __all__ = [
     "CooperativeBackfitting",
     "CooperativeLearning",
     "EarlyFusion",
+    "IntermediateFusion",
     "JointNMF",
     "LateFusion",
     "MultipleKernelLearning",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any, NamedTuple, Self
 
@@ -13,8 +12,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from consilience.cohort import Bag, Images, Modality, Table
+from consilience.cohort.agreement import check_features, check_kinds
 from consilience.cohort.modality import FloatArray, Positions
-from consilience.errors import InputError, listing
+from consilience.errors import InputError
 
 CHUNK = 1_000_000  # numbers handled at once: 8 MB
 
@@ -94,7 +94,7 @@ class TableEncoder(Standardised):
 
     def encode(self, modality: Table, patients: Positions) -> FloatArray:
         """Return standardised numbers, indicators and levels."""
-        _check_kinds(modality, self.numeric_, list(self.levels_))
+        check_kinds(modality, self.numeric_, list(self.levels_))
         values = self._standardise(self._rows(modality, patients))
         if not self.levels_:
             return values
@@ -104,7 +104,7 @@ class TableEncoder(Standardised):
 
     def raw(self, modality: Table, patients: Positions) -> FloatArray:
         """Return numbers, and 0 or 1 for each level; NaN where a value is missing."""
-        _check_kinds(modality, self.numeric_, list(self.levels_))
+        check_kinds(modality, self.numeric_, list(self.levels_))
         numbers = super().raw(modality, patients)
         if not self.levels_:
             return numbers
@@ -146,7 +146,7 @@ class BagEncoder(Standardised):
         return self._standardise(self._rows(modality, patients))
 
     def _rows(self, modality: Bag, patients: Positions) -> FloatArray:
-        _check_features(modality.features, self.features_)
+        check_features(modality.features, self.features_)
         place = [modality.features.index(name) for name in self.features_]
         rows = [_bag_summary(modality.instances(int(i))[:, place]) for i in patients]
         return np.array(rows).reshape(len(patients), 2 * len(place) + 1)
@@ -205,7 +205,7 @@ class FrameEncoder(Encoder):
     def encode(self, modality: Table, patients: Positions) -> FloatArray:
         """Return what the transformer makes of the patients."""
         numeric = [name for name in self.features_ if name not in self.text_]
-        _check_kinds(modality, numeric, self.text_)
+        check_kinds(modality, numeric, self.text_)
         return self._columns(modality.take(patients))
 
     def _columns(self, table: Table) -> FloatArray:
@@ -301,30 +301,3 @@ def _bag_summary(instances: FloatArray) -> FloatArray:
 def _one_hot(values: pd.Series, levels: list[str]) -> FloatArray:
     same = values.to_numpy(dtype=object)[:, None] == np.array(levels, dtype=object)
     return np.asarray(same, dtype=float)
-
-
-def _check_features(features: Iterable[str], wanted: Iterable[str]) -> None:
-    absent = sorted(set(wanted) - set(features))
-    if absent:
-        raise InputError(
-            f"it lacks {len(absent)} of the features the model was fitted on: "
-            f"{listing(absent, most=3)}."
-        )
-
-
-def _check_kinds(table: Table, numeric: list[str], text: list[str]) -> None:
-    """Refuse a table that lacks features, or holds text for numbers or the reverse.
-
-    Where all values are missing nothing tells the kind, and nothing is wrong.
-    """
-    _check_features(table.features, [*numeric, *text])
-    if table.numeric_features == tuple(numeric):
-        return
-    changed = [n for n in text if table.kinds[n] != "categorical"]
-    changed += [n for n in numeric if table.kinds[n] == "categorical"]
-    wrong = [name for name in changed if table.frame[name].notna().any()]
-    if wrong:
-        before, now = ("text", "numbers") if wrong[0] in text else ("numbers", "text")
-        raise InputError(
-            f"feature {wrong[0]!r} held {before} when the model was fitted, and holds {now} now."
-        )

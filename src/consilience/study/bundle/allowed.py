@@ -105,7 +105,8 @@ _DICTS: dict[str, str] = {
     "sklearn.utils": "Bunch",
     "scipy.optimize": "OptimizeResult",
 }
-_OURS = ("consilience.fusion",)
+_OURS = ("consilience.fusion", "consilience.nn.sources")
+_OUR_MODULES = ("consilience.nn.training", "consilience.nn.weights")  # without torch
 
 
 @cache
@@ -144,19 +145,21 @@ def with_trusted(trust: tuple[str, ...]) -> dict[str, frozenset[str]]:
 
 @cache
 def own_types() -> frozenset[str]:
-    """Return our own estimators, encoders and tasks: the classes of the fusion package."""
+    """Return our own estimators, encoders, sources and tasks."""
     from sklearn.base import BaseEstimator
 
     from consilience.fusion.task import Task
 
-    found = set()
+    modules = list(_OUR_MODULES)
     for package in _OURS:
         path = importlib.import_module(package).__path__
-        for item in pkgutil.iter_modules(path, f"{package}."):
-            for thing in vars(importlib.import_module(item.name)).values():
-                ours = isinstance(thing, type) and thing.__module__ == item.name
-                if ours and issubclass(thing, BaseEstimator | Task):
-                    found.add(_name(thing))
+        modules += [item.name for item in pkgutil.iter_modules(path, f"{package}.")]
+    found = set()
+    for module in modules:
+        for thing in vars(importlib.import_module(module)).values():
+            ours = isinstance(thing, type) and thing.__module__ == module
+            if ours and issubclass(thing, BaseEstimator | Task):
+                found.add(_name(thing))
     return frozenset(found)
 
 

@@ -1,0 +1,299 @@
+"""The base of all deep methods: sources, training, ensembles, prediction."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils import TransformerTags
+from sklearn.utils.validation import check_is_fitted
+
+from consilience.cohort import Cohort
+from consilience.cohort.modality import FloatArray
+from consilience.cohort.outcome import OutcomeKind
+from consilience.errors import InputError, listing
+from consilience.fusion.base import ESTIMATOR_TYPES, Fusion, FusionTags
+from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.deep_head import DeepHead, Survival, head_for
+from consilience.fusion.discovery import Discovery, Path
+from consilience.fusion.task import Y
+from consilience.nn.sources import Sources
+from consilience.nn.training import History, Training, need_torch
+from consilience.nn.weights import Weights
+
+if TYPE_CHECKING:
+    from consilience.nn.network import FusionNetwork
+    from consilience.nn.reading import Reader
+
+AT_ONCE = 256  # patients a step when predicting
+LEAST_HELD_BACK = 8  # fewer say nothing about when to stop
+
+
+class Member(BaseEstimator):  # type: ignore[misc]
+    """One trained network of an ensemble.
+
+    Parameters
+    ----------
+    seed : int
+        Of its first weights, of the patients held back, and of the order of the batches.
+
+    Attributes
+    ----------
+    weights_ : Weights
+    history_ : History
+    head_ : DeepHead or None
+        What its outputs mean.
+    """
+
+    weights_: Weights
+    history_: History
+    head_: DeepHead | None
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+
+class DeepFusion(Fusion):
+    """A method that trains networks; a subclass gives the network in `_network`.
+
+    Networks are trained by the one loop of `consilience.nn.loop`. With several members
+    each is trained from other first weights and with other patients held back, and the
+    predictions are averaged.
+
+    Missing modalities: see each method; modality dropout hides some in training, so
+    that the network learns to do without.
+
+    Parameters
+    ----------
+    outcome : str
+        "binary", "multiclass", "continuous" or "survival"; `for_outcome` sets it.
+    width : int
+        Length of the vectors to which the encoders bring each modality.
+    modality_dropout : float
+        With what chance a modality that a patient has is hidden in training.
+    survival : {"cox", "discrete"}
+        For survival: Cox's partial likelihood, or the likelihood of hazards in intervals.
+    members : int
+        Networks in the ensemble.
+    training : Training, optional
+        Settings of the training loop.
+    random_state : int, optional
+        Seed; None draws one.
+    modalities : sequence of str, optional
+        Which modalities to use; all by default.
+    encoders : mapping of str to EncoderSettings, optional
+        Encoders of `consilience.nn.encoders` other than the kinds' own.
+
+    Attributes
+    ----------
+    sources_ : Sources
+        How each modality is brought to the network.
+    members_ : list of Member
+    """
+
+    embeds: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        outcome: str | None = "binary",
+        *,
+        width: int = 32,
+        modality_dropout: float = 0.2,
+        survival: Survival = "cox",
+        members: int = 1,
+        training: Training | None = None,
+        random_state: int | None = 0,
+        modalities: Sequence[str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(modalities=modalities, encoders=encoders)
+        self.outcome = outcome
+        self.width = width
+        self.modality_dropout = modality_dropout
+        self.survival = survival
+        self.members = members
+        self.training = training
+        self.random_state = random_state
+
+    @abstractmethod
+    def _network(self) -> FusionNetwork:
+        """Return an untrained network for `sources_`, without a head."""
+
+    @classmethod
+    def _options_for(cls, kind: OutcomeKind) -> dict[str, Any]:
+        return {"outcome": kind}
+
+    def _kind(self) -> str | None:
+        if self.outcome not in self.learns:
+            raise InputError(
+                f"outcome must be {listing(sorted(self.learns), most=4)}, not {self.outcome!r}."
+            )
+        return ESTIMATOR_TYPES[self.outcome]
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        check_whole("width", self.width, 1)
+        check_whole("members", self.members, 1)
+        if not 0 <= self.modality_dropout < 1:
+            raise InputError(
+                f"modality_dropout must be at least 0 and below 1, not {self.modality_dropout!r}."
+            )
+        if self.survival not in ("cox", "discrete"):
+            raise InputError(f"survival must be 'cox' or 'discrete', not {self.survival!r}.")
+        need_torch()
+
+    def _fit(self, cohort: Cohort, y: Y) -> None:
+        self.__dict__.pop("_ready", None)
+        self.sources_ = Sources(self.modalities_).fit(cohort)
+        known = self._reader(cohort).informed()
+        cohort, y = cohort[np.flatnonzero(known)], y[known]
+        self.silent_ = not self.task_.learnable(y)
+        self.members_: list[Member] = []
+        if self.silent_:
+            return
+        head = head_for(self.task_, self.survival).fit(y, self.task_)
+        reader = self._reader(cohort, head.targets(y))
+        self._train(reader, self.task_.strata(y), head, y)
+
+    def _train(
+        self, reader: Reader, strata: Y, head: DeepHead | None = None, y: Any = None
+    ) -> None:
+        """Train all members on a reader's patients."""
+        from sklearn.base import clone
+
+        first = np.random.SeedSequence(self.random_state)
+        self.members_ = []
+        for seed in first.generate_state(self.members):
+            member = Member(int(seed))
+            member.head_ = None if head is None else clone(head).fit(y, self.task_)
+            network = self._trained(member, reader, strata)
+            if member.head_ is not None:
+                outputs = self._ask(network, reader, np.arange(len(strata)))[1]
+                member.head_.settle(outputs, y)
+            self.members_.append(member)
+
+    def _trained(self, member: Member, reader: Reader, strata: Y) -> FusionNetwork:
+        training = self.training or Training()
+        train, held = held_back(strata, training.validation, member.seed)
+        network = self._built(member)
+        member.history_ = training.run(network, reader, train, held, member.seed)
+        member.weights_ = Weights().of(network)
+        return network
+
+    def _built(self, member: Member) -> FusionNetwork:
+        """Return the untrained network of a member, its first weights drawn by its seed."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(member.seed)
+            network = self._network()
+            if member.head_ is not None:
+                network.head = member.head_.module(network.embedding_width)
+        return network
+
+    def _reader(self, cohort: Cohort, targets: Mapping[str, Any] | None = None) -> Reader:
+        from consilience.nn.reading import Reader
+
+        return Reader(self.sources_, cohort, targets)
+
+    def networks(self) -> list[FusionNetwork]:
+        """Return the trained networks, one a member, ready to predict."""
+        check_is_fitted(self, "members_")
+        if "_ready" not in self.__dict__:
+            need_torch()
+            self._ready = [m.weights_.put(self._built(m)) for m in self.members_]
+        return self._ready
+
+    def _ask(
+        self, network: FusionNetwork, reader: Reader, rows: npt.NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return embeddings (n, k) and outputs (n, n_outputs) of patients."""
+        import torch
+
+        embeddings, outputs = [], []
+        with torch.inference_mode():
+            for batch in reader.batches(rows, AT_ONCE):
+                embedding, output = network(batch)
+                embeddings.append(embedding.numpy())
+                outputs.append(np.empty((batch.size, 0)) if output is None else output.numpy())
+        return np.concatenate(embeddings), np.concatenate(outputs)
+
+    def _answers(self, cohort: Cohort) -> Iterator[tuple[Member, FloatArray, FloatArray]]:
+        """Yield each member with its embeddings and outputs of all patients of the cohort."""
+        reader = self._reader(cohort)
+        for member, network in zip(self.members_, self.networks(), strict=True):
+            yield member, *self._ask(network, reader, np.arange(len(cohort)))
+
+    def _values(self, cohort: Cohort) -> FloatArray:
+        said = [
+            member.head_.values(outputs, self.task_)
+            for member, _, outputs in self._answers(cohort)
+            if member.head_ is not None
+        ]
+        return np.asarray(np.mean(said, axis=0))
+
+    def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        if self.silent_:
+            return np.zeros(len(cohort), dtype=bool)
+        return self._reader(cohort).informed()
+
+    def transform(self, cohort: Cohort) -> FloatArray:
+        """Return the embedding, (n_patients, k); a row of NaN for one with nothing measured.
+
+        The members' embeddings stand side by side.
+        """
+        known = self.informed(cohort)
+        width = sum(network.embedding_width for network in self.networks())
+        whole = np.full((len(cohort), width), np.nan)
+        if known.any():
+            found = [embedding for _, embedding, _ in self._answers(cohort[known])]
+            whole[known] = np.hstack(found)
+        return whole
+
+    def discoveries(self) -> list[Discovery]:
+        """Return the learning curves."""
+        return [_curve(i, member.history_) for i, member in enumerate(self.members_)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_ready"}
+
+    def __sklearn_tags__(self) -> FusionTags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags()
+        return tags
+
+
+def held_back(
+    strata: Y, share: float, seed: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return training patients and those held back, with equal shares of each stratum.
+
+    Nobody is held back where fewer than `LEAST_HELD_BACK` patients would be, or a
+    stratum has a single patient.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows = np.arange(len(strata))
+    rarest = np.unique(strata, return_counts=True)[1].min()
+    if share * len(rows) < LEAST_HELD_BACK or rarest < 2:
+        return rows, rows[:0]
+    train, held = train_test_split(rows, test_size=share, random_state=seed, stratify=strata)
+    return np.sort(train), np.sort(held)
+
+
+def _curve(number: int, history: History) -> Path:
+    held = bool(len(history.validation_))
+    losses = history.validation_ if held else history.training_
+    return Path(
+        title=f"Learning curve of member {number + 1}" if number else "Learning curve",
+        x=tuple(float(epoch) for epoch in range(1, len(losses) + 1)),
+        y=tuple(float(loss) for loss in losses),
+        x_label="epoch",
+        y_label="loss of patients held back" if held else "training loss",
+        chosen=float(history.best_epoch_ + 1),
+    )

@@ -1,0 +1,3 @@
+"""The networks of the deep methods; importing one needs the extra ``deep``."""
+
+__all__: list[str] = []

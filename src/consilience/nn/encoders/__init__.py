@@ -1,0 +1,6 @@
+"""From a part of a batch to vectors, a family of networks a kind of modality."""
+
+from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder, encoder_for
+from consilience.nn.encoders.mlp import MLP
+
+__all__ = ["MLP", "Encoder", "EncoderSettings", "default_encoder", "encoder_for"]

@@ -1,0 +1,82 @@
+"""What every encoder is: a part of a batch in, vectors of one width out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import singledispatch
+from typing import Any, get_type_hints
+
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from consilience.errors import InputError
+from consilience.nn.batch import Part
+from consilience.nn.sources import Source
+
+
+class Encoder(nn.Module):
+    """A network that reads one modality.
+
+    Attributes
+    ----------
+    width : int
+        Length of the vectors it returns.
+    n_tokens : int
+        How many vectors `tokens` returns of each patient.
+    """
+
+    width: int
+    n_tokens: int = 1
+
+    @abstractmethod
+    def forward(self, part: Part) -> Tensor:
+        """Return one vector a patient, (m, width); m is at least 1."""
+
+    def tokens(self, part: Part) -> Tensor:
+        """Return `n_tokens` vectors a patient, (m, n_tokens, width)."""
+        vectors: Tensor = self(part)
+        return vectors[:, None, :]
+
+    def attention(self, part: Part) -> Tensor | None:
+        """Return how much each instance of a bag counts, (n_instances,), or None."""
+        return None
+
+
+class EncoderSettings(BaseEstimator):  # type: ignore[misc]
+    """Which encoder, with which settings: what a user gives in ``encoders``.
+
+    A subclass registers for a kind of modality by the annotation of `build`'s first
+    argument.
+    """
+
+    @abstractmethod
+    def build(self, source: Any, width: int) -> Encoder:
+        """Return an untrained encoder for a fitted source."""
+
+
+@singledispatch
+def default_encoder(source: Source) -> EncoderSettings:
+    """Return the usual encoder of a kind of source; register one to add a kind."""
+    raise InputError(f"no encoder is known for a {type(source).__name__}; give one in `encoders`.")
+
+
+def encoder_for(name: str, source: Source, width: int, given: Any = None) -> Encoder:
+    """Return an untrained encoder: of the settings given, or the kind's own.
+
+    Raises
+    ------
+    InputError
+        If what is given is no `EncoderSettings`, or one for another kind of modality.
+    """
+    settings = default_encoder(source) if given is None else given
+    if not isinstance(settings, EncoderSettings):
+        raise InputError(
+            f"the encoder of {name!r} must be one of consilience.nn.encoders, not {given!r}."
+        )
+    reads = get_type_hints(settings.build)["source"]
+    if not isinstance(source, reads):
+        raise InputError(
+            f"the encoder of {name!r}, {type(settings).__name__}, reads a {reads.__name__}, "
+            f"and the modality is a {type(source).__name__}."
+        )
+    return settings.build(source, width)

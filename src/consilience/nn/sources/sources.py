@@ -1,0 +1,73 @@
+"""All modalities of a cohort, each with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from consilience.cohort import Cohort
+from consilience.errors import InputError
+from consilience.nn.sources.source import Reading, Source, source_for
+
+
+class Sources(BaseEstimator):  # type: ignore[misc]
+    """The sources of several modalities, in the order of their names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The modalities.
+
+    Attributes
+    ----------
+    fitted_ : dict of str to Source
+        Those in which some training patient has anything a network can use.
+    kinds_ : dict of str to str
+        Name of the class of each modality.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def fit(self, cohort: Cohort) -> Self:
+        """Fit each source on the patients whom its modality measured."""
+        self.fitted_: dict[str, Source] = {}
+        self.kinds_: dict[str, str] = {}
+        for name in sorted(self.names):
+            modality = cohort.modalities[name]
+            rows = cohort.positions(name)[cohort.has(name)]
+            source = source_for(modality).fit(modality.take(rows))
+            if source.features_:
+                self.fitted_[name] = source
+                self.kinds_[name] = type(modality).__name__
+        return self
+
+    def read(self, name: str, cohort: Cohort, rows: np.ndarray) -> Reading:
+        """Return the arrays of patients who all have the modality.
+
+        Parameters
+        ----------
+        name : str
+        cohort : Cohort
+        rows : ndarray of int
+            Positions of patients in the cohort.
+
+        Raises
+        ------
+        InputError
+            If the modality is not as it was when the source was fitted.
+        """
+        modality = cohort.modalities[name]
+        kind = type(modality).__name__
+        if kind != self.kinds_[name]:
+            raise InputError(
+                f"modality {name!r} was a {self.kinds_[name]} when the model was fitted, "
+                f"and is a {kind} now."
+            )
+        try:
+            return self.fitted_[name].read(modality, cohort.positions(name)[rows])
+        except InputError as reason:
+            raise InputError(f"modality {name!r}: {reason}") from reason
