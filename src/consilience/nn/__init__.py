@@ -3,5 +3,3 @@
 Needs the extra ``deep``. What a fitted model is saved with (`sources`, `training`,
 `weights`) imports no torch; everything else does, and is imported where it is used.
 """
-
-__all__: list[str] = []
