@@ -31,6 +31,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+DEEP = {
+    "IntermediateFusion": "intermediate",
+    "MultimodalAutoencoder": "autoencoder",
+    "MultimodalVAE": "VAE",
+    "GraphFusion": "patient graphs",
+    "CrossModalTransformer": "transformer",
+    "CoAttentionSurvival": "co-attention",
+    "BilinearSurvival": "bilinear",
+}
+
+
+def deep(outcome: Outcome, members: int) -> list[Candidate]:
+    """Return every deep method that learns such an outcome, as it is, in an ensemble."""
+    found = []
+    for name, label in DEEP.items():
+        method: type[Fusion] = getattr(fusion, name)
+        if outcome.kind in method.learns:
+            model = method.for_outcome(outcome.kind, members=members)
+            found.append(Candidate(label, model))
+    return found
+
+
 def statistical(outcome: Outcome, protocol: Protocol) -> list[Candidate]:
     """Return every statistical method that learns such an outcome, with its own grid."""
     found = []

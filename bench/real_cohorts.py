@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import pandas as pd
 
 from candidates import statistical
 from consilience.cohort import Cohort, EventBy, Multiclass, Outcome, Survival, tcga_acc
+from consilience.cohort.outcome import Target
 from consilience.fusion import EarlyFusion
 from consilience.metrics import bootstrap, metrics_for
 from consilience.study import Protocol, Study
@@ -97,29 +98,44 @@ def compare(
 
 
 def bench_survival() -> None:
-    """Compare all candidates on three cancers, each patient once in a published test fold."""
+    """Compare all candidates on three cancers."""
+    compare_cancers("tcga", CANCERS, statistical)
+
+
+def compare_cancers(
+    prefix: str,
+    cancers: Sequence[str],
+    fusions: Callable[[Outcome, Protocol], list[Candidate]],
+) -> None:
+    """Compare candidates on cancers, each patient once in a published test fold."""
     columns = {}
-    for cancer in CANCERS:
-        cohort = tcga_survival(cancer)
-        published = {f"fold{k}": (cohort.patients[f"fold{k}"] == "val") for k in range(5)}
-        fold = pd.DataFrame(published).idxmax(axis=1)
-        cohort = Cohort(cohort.patients.assign(published=fold), cohort.modalities, name=cancer)
-        outcome = Survival("event", "survival_months", 1, "months", label="overall survival")
-        protocol = replace(PROTOCOL, leave_out="published")
+    for cancer in cancers:
+        cohort, outcome, protocol = published(cancer)
         molecular = [name for name in cohort.modalities if name != "clinical"]
         learner = default_learner(outcome, protocol)
         own = [
             Candidate("molecular early", EarlyFusion(learner, modalities=molecular)),
-            *statistical(outcome, protocol),
+            *fusions(outcome, protocol),
         ]
-        finding = compare(f"tcga-{cancer}", cohort, outcome, "published folds", protocol, own)
+        name = f"{prefix}-{cancer}"
+        finding = compare(name, cohort, outcome, "published folds", protocol, own)
         columns[cancer.upper()] = {
             found.name: found.estimate for found in finding.candidates if not found.failed
         }
     table = pd.DataFrame(columns).assign(mean=lambda frame: frame.mean(axis=1, skipna=False))
     table = table.rename_axis("candidate").reset_index()
     heading = "tcga-survival: concordance, mean over the published folds"
-    write("tcga-survival", heading, table, "")
+    write(f"{prefix}-survival", heading, table, "")
+
+
+def published(cancer: str) -> tuple[Cohort, Outcome, Protocol]:
+    """Return a cancer with a column of its published folds, and a study on them."""
+    cohort = tcga_survival(cancer)
+    folds = {f"fold{k}": (cohort.patients[f"fold{k}"] == "val") for k in range(5)}
+    fold = pd.DataFrame(folds).idxmax(axis=1)
+    cohort = Cohort(cohort.patients.assign(published=fold), cohort.modalities, name=cancer)
+    outcome = Survival("event", "survival_months", 1, "months", label="overall survival")
+    return cohort, outcome, replace(PROTOCOL, leave_out="published")
 
 
 def _rows(finding: Finding) -> pd.DataFrame:
@@ -148,10 +164,20 @@ def bench_breast() -> None:
     outcome = Multiclass("subtype")
     protocol = replace(PROTOCOL, inner_folds=5)
     train, test = outcome.of(train_cohort), outcome.of(test_cohort)
+    candidates = all_candidates(train.cohort, outcome, protocol, statistical(outcome, protocol))
+    counts = f"{len(train.y)} patients to train, {len(test.y)} to test"
+    write(
+        "breast-tcga",
+        f"breast-tcga: {counts}, none with protein",
+        judged(candidates, train, test),
+        "",
+    )
+
+
+def judged(candidates: list[Candidate], train: Target, test: Target) -> pd.DataFrame:
+    """Return every metric of candidates fitted on some patients and judged on others."""
     rows = []
-    for candidate in all_candidates(
-        train.cohort, outcome, protocol, statistical(outcome, protocol)
-    ):
+    for candidate in candidates:
         start = time.perf_counter()
         model = seeded(candidate.estimator, 0).fit(train.cohort, train.y)
         scores = model.scores(test.cohort)
@@ -161,8 +187,7 @@ def bench_breast() -> None:
             found = bootstrap(metric, test.y, [scores], n=2000, level=0.95, seed=0)
             row[metric.label] = f"{found.estimate:.3f} ({found.low:.3f} to {found.high:.3f})"
         rows.append({**row, "seconds": round(time.perf_counter() - start, 1)})
-    counts = f"{len(train.y)} patients to train, {len(test.y)} to test"
-    write("breast-tcga", f"breast-tcga: {counts}, none with protein", pd.DataFrame(rows), "")
+    return pd.DataFrame(rows)
 
 
 def write(name: str, heading: str, table: pd.DataFrame, remark: str) -> None:
