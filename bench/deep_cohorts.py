@@ -4,7 +4,8 @@
 
 Folds, outcomes and judges are those of `real_cohorts`; each deep method is an ensemble of
 five networks with its settings as they are. Tables go to bench/results/deep-*. Without an
-argument the short form is run: single networks on one cancer of tcga-survival. All four long ones take about an hour on two cores.
+argument the short form is run: single networks on one cancer of tcga-survival. All four
+long ones take about an hour on two cores.
 """
 
 from __future__ import annotations
