@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sksurv.util import Surv
 from tests.laws.cohorts import NAMES, complete_cohort, gappy_cohort
 from tests.laws.methods import KINDS, LEARNERS
 
-from consilience.cohort import Table
+from consilience.cohort import Cohort, Table
 from consilience.fusion import LateFusion, SingleModality
 
 
@@ -98,3 +99,23 @@ def test_a_modality_whose_patients_are_all_alike_says_the_prior(kind):
     alone = cohort[~event].only("beta")
     assert not late.informed(alone).any()
     np.testing.assert_array_equal(late.values(alone)[0], late.task_.prior)
+
+
+def test_a_weak_survival_modality_is_not_beaten_by_a_prior_that_has_seen_its_patients():
+    """Weak as genes are: the in-sample Kaplan-Meier curve beat it, and all weights were equal."""
+    told, fell_back = [], 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        signal = rng.normal(size=200)
+        time = rng.exponential(np.exp(-0.3 * signal)) * 100
+        end = rng.exponential(200, size=200)
+        y = Surv.from_arrays(time <= end, np.minimum(time, end) + 1)
+        ids = [f"p{i:03}" for i in range(200)]
+        frames = {"signal": signal[:, None], "noise": rng.normal(size=(200, 5))}
+        tables = {n: Table(pd.DataFrame(v, index=ids)) for n, v in frames.items()}
+        cohort = Cohort(pd.DataFrame(index=ids), tables)
+        late = LateFusion(LEARNERS["survival"], weights="validated", random_state=0).fit(cohort, y)
+        told.append(late.weights_["signal"])
+        fell_back += late.weights_["signal"] == late.weights_["noise"]
+    assert fell_back <= 1
+    assert np.mean(told) > 0.8

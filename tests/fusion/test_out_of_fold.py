@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.neighbors import KNeighborsRegressor
 from tests.laws.cohorts import gappy_cohort
-from tests.laws.methods import LEARNERS
+from tests.laws.methods import KINDS, LEARNERS
 
 from consilience.fusion.expert import Expert
 from consilience.fusion.out_of_fold import out_of_fold
@@ -20,7 +21,7 @@ def test_no_patient_helps_to_predict_himself():
     expert = Expert(["beta"], learner, {})
     seen = expert.fit(cohort, y, task).values(cohort, task)
     np.testing.assert_allclose(seen[:, 0], y)
-    values, informed = out_of_fold(expert, cohort, y, task, folds=5, seed=0)
+    values, informed, _ = out_of_fold(expert, cohort, y, task, folds=5, seed=0)
     assert informed.all()
     assert (values[:, 0] != y).all()
 
@@ -29,7 +30,7 @@ def test_it_is_the_expert_fitted_without_the_fold():
     cohort, y = gappy_cohort("binary")
     task, y = task_of(y, LEARNERS["binary"])
     expert = Expert(["alpha"], LEARNERS["binary"], {})
-    values, informed = out_of_fold(expert, cohort, y, task, folds=4, seed=3)
+    values, informed, _ = out_of_fold(expert, cohort, y, task, folds=4, seed=3)
     np.testing.assert_array_equal(informed, cohort.has("alpha"))
     for train, test in task.folds(y, 4, 3):
         alone = Expert(["alpha"], LEARNERS["binary"], {}).fit(cohort[train], y[train], task)
@@ -56,7 +57,19 @@ def test_a_repeated_patient_does_not_help_to_predict_himself():
     learner = KNeighborsRegressor(1)
     task, y = task_of(y[rows], learner)
     expert = Expert(["beta"], learner, {})
-    values, informed = out_of_fold(expert, cohort[rows], y, task, folds=5, seed=0)
+    values, informed, _ = out_of_fold(expert, cohort[rows], y, task, folds=5, seed=0)
     assert informed.all()
     assert len(np.unique(rows)) < 70
     assert (values[:, 0] != y).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_prior_beside_it_is_of_the_same_patients_without_their_features(kind):
+    cohort, y = gappy_cohort(kind)
+    task, y = task_of(y, LEARNERS[kind])
+    found = out_of_fold(Expert(["beta"], LEARNERS[kind], {}), cohort, y, task, folds=4, seed=3)
+    for train, test in task.folds(y, 4, 3):
+        seen = y[train][cohort.has("beta")[train]]
+        np.testing.assert_array_equal(
+            found.prior[test], np.tile(task.prior_of(seen), (len(test), 1))
+        )

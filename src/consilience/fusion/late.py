@@ -30,7 +30,8 @@ class LateFusion(LearnerFusion):
     weights : {"equal", "validated"}
         "validated" weights each modality by its skill: the share by which its
         out-of-fold loss (log loss, squared error, or censored log-likelihood) is
-        below the prior's, on the patients it measured; 0 where it is not.
+        below that of the prior of the same training folds, which knows the outcome of
+        the patients it measured but nothing of them; 0 where it is not.
     folds : int
         Inner folds for "validated".
     random_state : int, optional
@@ -91,15 +92,18 @@ class LateFusion(LearnerFusion):
         self.weights_ = {name: float(value / total) for name, value in skill.items()}
 
     def _skill(self, cohort: Cohort, y: Y) -> dict[str, float]:
-        """Return by which share each modality's out-of-fold loss is below the prior's."""
+        """Return by which share each modality's out-of-fold loss is below the prior's.
+
+        The prior is out of fold as well: one of all patients has seen those it is judged on.
+        """
         skill = {}
         for name, expert in self.experts_.items():
-            values, known = out_of_fold(
+            unseen = out_of_fold(
                 expert, cohort, y, self.task_, folds=self.folds, seed=self.random_state
             )
-            prior = np.tile(self.task_.prior, (len(y), 1))
-            own = self.task_.loss(y[known], values[known]).sum()
-            reference = self.task_.loss(y[known], prior[known]).sum()
+            known = unseen.informed
+            own = self.task_.loss(y[known], unseen.values[known]).sum()
+            reference = self.task_.loss(y[known], unseen.prior[known]).sum()
             skill[name] = max(0.0, 1 - own / reference) if reference > 0 else 0.0
         return skill
 

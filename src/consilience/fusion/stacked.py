@@ -93,7 +93,7 @@ class StackedFusion(LearnerFusion):
         unseen = {
             name: out_of_fold(
                 expert, cohort, y, self.task_, folds=self.folds, seed=self.random_state
-            )
+            )[:2]
             for name, expert in self.experts_.items()
         }
         self.partial_ = [name for name, (_, known) in unseen.items() if not known.all()]

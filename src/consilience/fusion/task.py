@@ -51,6 +51,10 @@ class Task(ABC):
     prior: FloatArray  # (n_columns,): what is said of a patient with nothing measured
 
     @abstractmethod
+    def prior_of(self, y: Y) -> FloatArray:
+        """Return the prior of some of the patients, (n_columns,), in the task's own columns."""
+
+    @abstractmethod
     def check(self, y: Any) -> Y:
         """Return y in the task's form.
 
@@ -134,13 +138,16 @@ class Classification(Task):
         return y.dtype.names is None and estimator_type == "classifier"
 
     def fit(self, y: Y) -> Self:
-        self.classes, counts = np.unique(y, return_counts=True)
+        self.classes = np.unique(y)
         if len(self.classes) < 2:
             raise InputError(
                 f"the outcome has one class ({str(self.classes[0])!r}) among these patients."
             )
-        self.prior = counts / counts.sum()
+        self.prior = self.prior_of(y)
         return self
+
+    def prior_of(self, y: Y) -> FloatArray:
+        return np.asarray((y[:, None] == self.classes).mean(axis=0))
 
     def check(self, y: Any) -> Y:
         labels = _plain(y)
@@ -195,8 +202,11 @@ class Regression(Task):
         return y.dtype.names is None and estimator_type == "regressor"
 
     def fit(self, y: Y) -> Self:
-        self.prior = np.array([y.mean()])
+        self.prior = self.prior_of(y)
         return self
+
+    def prior_of(self, y: Y) -> FloatArray:
+        return np.array([y.mean()])
 
     def check(self, y: Any) -> Y:
         plain = _plain(y)
@@ -262,9 +272,12 @@ class SurvivalTask(Task):
             self.times = np.unique(np.quantile(seen, grid, method="inverted_cdf"))
         shares = np.arange(1, 10) / 10  # exact tenths: linspace is a digit off
         self.edges = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
-        time, survival = kaplan_meier_estimator(y["event"], y["time"])
-        self.prior = SurvivalCurves(survival[None, :], time).at(self.times)[0]
+        self.prior = self.prior_of(y)
         return self
+
+    def prior_of(self, y: Y) -> FloatArray:
+        time, survival = kaplan_meier_estimator(y["event"], y["time"])
+        return SurvivalCurves(survival[None, :], time).at(self.times)[0]
 
     def check(self, y: Any) -> Y:
         given = np.asarray(y)
