@@ -50,7 +50,9 @@ def cox_loss(risk: Tensor, time: Tensor, event: Tensor) -> Tensor:
 
 
 def _rank_among_events(group: Tensor, event: Tensor) -> Tensor:
-    """Return 0, 1, ... for the events of each group, which stand together."""
+    """Return 0, 1, ... for the events of each group, which stand together; 0 for the censored."""
     counted = torch.cumsum(event, dim=0) - event.long()
     first = torch.searchsorted(-group, -group)
-    return counted - counted[first]
+    # 0 for the censored: as many as the tie's events would make an infinite gradient
+    # where the events hold the whole risk set.
+    return (counted - counted[first]) * event
