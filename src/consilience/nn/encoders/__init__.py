@@ -1,6 +1,7 @@
 """From a part of a batch to vectors, a family of networks a kind of modality."""
 
+from consilience.nn.encoders.attention import GatedAttention
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder, encoder_for
 from consilience.nn.encoders.mlp import MLP
 
-__all__ = ["MLP", "Encoder", "EncoderSettings", "default_encoder", "encoder_for"]
+__all__ = ["MLP", "Encoder", "EncoderSettings", "GatedAttention", "default_encoder", "encoder_for"]

@@ -39,6 +39,22 @@ class Reading:
     ragged: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What can be used of some patients' measurements, told before they are read.
+
+    Attributes
+    ----------
+    usable : ndarray of bool, (n_patients,)
+        As in `Reading`.
+    warning : str
+        What the user should know of it, as a sentence that follows the modality's name; or "".
+    """
+
+    usable: npt.NDArray[np.bool_]
+    warning: str = ""
+
+
 class Source(BaseEstimator):  # type: ignore[misc]
     """How one modality is brought to a network; fitted on the training patients it measured.
 
@@ -68,6 +84,17 @@ class Source(BaseEstimator):  # type: ignore[misc]
         InputError
             If the modality lacks a feature, as the predicate of a sentence about it.
         """
+
+    def survey(self, modality: Any, patients: Positions) -> Survey:
+        """Return who can be used of the patients at these positions: everyone, unless said.
+
+        A source that streams is asked this once a call, before its batches are read.
+        """
+        return Survey(np.ones(len(patients), dtype=bool))
+
+    def sizes(self, modality: Any, patients: Positions) -> npt.NDArray[np.int64]:
+        """Return how many bytes each patient's arrays take; nothing worth counting, unless said."""
+        return np.zeros(len(patients), dtype=np.int64)
 
 
 @singledispatch
