@@ -1,0 +1,109 @@
+"""Graph fusion: patients learn from those they resemble, modality by modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from consilience.errors import InputError
+from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.deep import AT_ONCE, DeepFusion
+from consilience.fusion.deep_head import DeepHead, Survival
+from consilience.fusion.discovery import Discovery, Weights
+from consilience.fusion.patient_graph import PatientGraph
+from consilience.fusion.task import Y
+from consilience.nn.training import Training
+
+if TYPE_CHECKING:
+    from consilience.fusion.networks.graph_fusion import GraphNetwork
+    from consilience.nn.reading import Reader
+
+
+class GraphFusion(DeepFusion):
+    """placeholder"""
+
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {"neighbours": (5, 15)}
+
+    def __init__(
+        self,
+        outcome: str = "binary",
+        *,
+        neighbours: int = 10,
+        reduction: int | None = None,
+        layers: int = 2,
+        dropout: float = 0.3,
+        width: int = 32,
+        modality_dropout: float = 0.2,
+        survival: Survival = "cox",
+        members: int = 1,
+        training: Training | None = None,
+        random_state: int | None = 0,
+        modalities: Sequence[str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            outcome,
+            width=width,
+            modality_dropout=modality_dropout,
+            survival=survival,
+            members=members,
+            training=training,
+            random_state=random_state,
+            modalities=modalities,
+            encoders=encoders,
+        )
+        self.neighbours = neighbours
+        self.reduction = reduction
+        self.layers = layers
+        self.dropout = dropout
+
+    def check_settings(self) -> None:
+        """Refuse numbers that are not whole or too small, and shares out of range."""
+        super().check_settings()
+        check_whole("neighbours", self.neighbours, 1)
+        check_whole("layers", self.layers, 1)
+        if self.reduction is not None:
+            check_whole("reduction", self.reduction, 1)
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
+
+    def _keeps_patients(self) -> bool:
+        return True
+
+    def _network(self) -> GraphNetwork:
+        from consilience.fusion.networks.graph_fusion import GraphNetwork, saying_for
+
+        return GraphNetwork(
+            self.sources_,
+            self.width,
+            graphs=self.graphs_,
+            saying=saying_for(self.saying_),
+            layers=self.layers,
+            dropout=self.dropout,
+            encoders=self.encoders,
+            modality_dropout=self.modality_dropout,
+        )
+
+    def _train(
+        self, reader: Reader, strata: Y, head: DeepHead | None = None, y: Any = None
+    ) -> None:
+        """Draw the graphs of all training patients, and train in them."""
+        self.saying_ = head
+        self.graphs_ = self._graphs(reader, np.arange(len(strata)))
+        super()._train(reader, strata, head, y)
+
+    def _graphs(self, reader: Reader, rows: npt.NDArray[np.intp]) -> dict[str, PatientGraph]:
+        from consilience.nn.graphs import summary
+
+        found: dict[str, list[Any]] = {name: [] for name in self.sources_.fitted_}
+        for batch in reader.batches(rows, AT_ONCE):
+            for name, source in self.sources_.fitted_.items():
+                if len(batch.parts[name]):
+                    found[name].append(summary(source, batch.parts[name]).numpy())
+        return {
+            name: PatientGraph(self.neighbours, self.reduction).fit(np.concatenate(own))
+            for name, own in found.items()
+        }

@@ -1,0 +1,187 @@
+"""Graph convolutions over patients: training patients in their graph, others joined to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from consilience.nn.batch import Part
+from consilience.nn.sources import Source, TableSource
+
+POOLED = 4  # an image is brought to so many values along each axis
+LEAK = 0.25  # slope of the activations below 0, as published
+SAME = 1e-5  # features at most so far apart are those of one patient
+
+
+class Graph(Protocol):
+    """The training patients and who resembles whom; see `PatientGraph` for what each is."""
+
+    nodes_: np.ndarray
+    mean_: np.ndarray
+    scale_: np.ndarray
+    axes_: np.ndarray | None
+    threshold_: float
+    rows_: np.ndarray
+    columns_: np.ndarray
+    values_: np.ndarray
+    degree_: np.ndarray
+
+    def units(self) -> np.ndarray:
+        """Return the nodes as vectors of length 1, (n_nodes, r)."""
+        ...
+
+
+@singledispatch
+def summary(source: Source, part: Part) -> Tensor:
+    """Return one vector a patient by which patients are compared, (m, d); nothing is learned.
+
+    A bag is the mean of its instances; an image is pooled to four values an axis;
+    register a kind of source for another summary.
+    """
+    name = sorted(key for key, array in part.arrays.items() if array.is_floating_point())[0]
+    values = part.arrays[name]
+    if part.owner is not None:
+        total = values.new_zeros(len(part), values.shape[1]).index_add(0, part.owner, values)
+        counts = torch.bincount(part.owner, minlength=len(part)).clamp(min=1)
+        return total / counts[:, None]
+    pool = {4: functional.adaptive_avg_pool2d, 5: functional.adaptive_avg_pool3d}
+    return (pool[values.ndim](values, POOLED) if values.ndim in pool else values).flatten(1)
+
+
+@summary.register
+def _(source: TableSource, part: Part) -> Tensor:
+    """Standardised numbers, and 1 for the level of each category that a patient has."""
+    codes = part.arrays["codes"]
+    levels = [
+        functional.one_hot(codes[:, i], len(own) + 1)[:, 1:].float()
+        for i, own in enumerate(source.levels_.values())
+    ]
+    return torch.cat([part.arrays["numbers"], *levels], dim=1)
+
+
+class PatientConvolutions(nn.Module):
+    """Graph convolutions (Kipf and Welling 2017) over the training patients of a modality.
+
+    With H the states of the training patients, H_0 their features, each layer is::
+
+        H_l+1 = dropout(leaky(A^ H_l W_l + b_l))
+
+    A training patient, told by his features, is given his state in that graph. Any other
+    patient q is joined to the training patients alone, by edges a_qj of the same
+    threshold, and changes nothing for them nor for others; with d_q = 1 + sum_j a_qj::
+
+        h_l+1 = leaky((sum_j a_qj / sqrt(d_q d_j) H_l,j + h_l / d_q) W_l + b_l)
+
+    Parameters
+    ----------
+    graph : PatientGraph
+    widths : sequence of int
+        Of the states after each layer.
+    dropout : float
+        After each layer but the last.
+    """
+
+    nodes: Tensor
+    mean: Tensor
+    scale: Tensor
+    units: Tensor
+    axes: Tensor | None
+    adjacency: Tensor
+    degree: Tensor
+    marks: Tensor
+    order: Tensor
+    ruler: Tensor
+
+    def __init__(self, graph: Graph, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        n, before = graph.nodes_.shape
+        self.threshold = graph.threshold_
+        self._hold("nodes", graph.nodes_)
+        self._hold("mean", graph.mean_)
+        self._hold("scale", graph.scale_)
+        self._hold("units", graph.units())
+        self._hold("axes", graph.axes_)
+        self._hold("degree", graph.degree_)
+        places = torch.as_tensor(np.stack([graph.rows_, graph.columns_]))
+        values = torch.as_tensor(graph.values_)
+        adjacency = torch.sparse_coo_tensor(places, values, (n, n), check_invariants=False)
+        self.register_buffer("adjacency", adjacency.coalesce(), persistent=False)
+        self._hold("ruler", np.cos(np.arange(1.0, before + 1.0) ** 2))
+        marks = self.nodes.double() @ self.ruler
+        order = torch.argsort(marks)
+        self._hold("marks", marks[order].numpy())
+        self._hold("order", order.numpy())
+        layers = []
+        for after in widths:
+            layers.append(nn.Linear(before, after))
+            before = after
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+
+    def _hold(self, name: str, values: np.ndarray | None) -> None:
+        """Keep what the graph says; it is no weight of the network, and not saved with them."""
+        held = None if values is None else torch.as_tensor(values)
+        self.register_buffer(name, held, persistent=False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return the states of patients after the last layer, (m, width).
+
+        Parameters
+        ----------
+        vectors : Tensor of shape (m, d)
+            Their `summary`.
+        """
+        asked = (vectors - self.mean) / self.scale
+        place = self.place(asked)
+        met = place >= 0
+        states = self.states()
+        if bool(met.all()):
+            return states[-1][place]
+        unseen = self.unseen(asked[~met], states)
+        return states[-1][place.clamp(min=0)].index_put((torch.nonzero(~met)[:, 0],), unseen)
+
+    def states(self) -> list[Tensor]:
+        """Return the states of the training patients before and after each layer."""
+        states = [self.nodes]
+        for layer in self.layers:
+            told = (states[-1] @ layer.weight.T).float()
+            states.append(self._after(torch.sparse.mm(self.adjacency, told) + layer.bias, layer))
+        return states
+
+    def unseen(self, asked: Tensor, states: Sequence[Tensor]) -> Tensor:
+        """Return the last states of patients who are joined to the training patients."""
+        links, own = self.links(asked)
+        here = asked
+        for layer, there in zip(self.layers, states, strict=False):
+            told = links @ (there @ layer.weight.T) + own[:, None] * (here @ layer.weight.T)
+            here = self._after(told + layer.bias, layer)
+        return here
+
+    def _after(self, told: Tensor, layer: nn.Module) -> Tensor:
+        active = functional.leaky_relu(told, LEAK)
+        return active if layer is self.layers[-1] else self.dropout(active)
+
+    def links(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normalised edges to the training patients, (m, n), and to oneself, (m,)."""
+        seen = asked.double()
+        seen = seen if self.axes is None else seen @ self.axes
+        alike = functional.normalize(seen, dim=1) @ self.units.T
+        edges = torch.where(alike >= self.threshold, alike, 0.0).float()
+        degree = 1.0 + edges.sum(dim=1)
+        return edges / (degree[:, None] * self.degree).sqrt(), 1.0 / degree
+
+    def place(self, asked: Tensor) -> Tensor:
+        """Return which node each patient is, told by his features; -1 for one never met."""
+        mark = asked.double() @ self.ruler
+        right = torch.searchsorted(self.marks, mark).clamp(max=len(self.marks) - 1)
+        left = (right - 1).clamp(min=0)
+        nearer = (self.marks[left] - mark).abs() < (self.marks[right] - mark).abs()
+        node = self.order[torch.where(nearer, left, right)]
+        gap = (self.nodes[node] - asked).abs() / (1.0 + asked.abs())
+        return torch.where(gap.amax(dim=1) <= SAME, node, -1)
