@@ -286,12 +286,16 @@ class Fusion(BaseEstimator):  # type: ignore[misc]
                     f"{listing(cohort.modalities, most=20)}.{suggestion(name, cohort.modalities)}"
                 )
         for name, encoder in (self.encoders or {}).items():
-            if encoder is not None and not callable(getattr(encoder, "fit", None)):
-                raise InputError(
-                    f"the encoder of {name!r} must be an Encoder or a scikit-learn transformer, "
-                    f"not {encoder!r}."
-                )
+            self._check_encoder(name, encoder)
         return [name for name in names if cohort.has(name).any()]
+
+    def _check_encoder(self, name: str, encoder: Any) -> None:
+        """Refuse what cannot be the encoder of a modality."""
+        if encoder is not None and not callable(getattr(encoder, "fit", None)):
+            raise InputError(
+                f"the encoder of {name!r} must be an Encoder or a scikit-learn transformer, "
+                f"not {encoder!r}."
+            )
 
     def discoveries(self) -> list[Discovery]:
         """Return what the fitted method found beside its predictions, for a report to draw."""

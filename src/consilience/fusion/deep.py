@@ -146,6 +146,9 @@ class DeepFusion(Fusion):
             raise InputError(f"survival must be 'cox' or 'discrete', not {self.survival!r}.")
         need_torch()
 
+    def _check_encoder(self, name: str, encoder: Any) -> None:
+        """Leave it to `encoder_for`, which knows the kind of modality."""
+
     def _fit(self, cohort: Cohort, y: Y) -> None:
         self.__dict__.pop("_ready", None)
         self.sources_ = Sources(self.modalities_).fit(cohort)
