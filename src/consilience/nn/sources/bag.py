@@ -12,7 +12,7 @@ from consilience.cohort import Bag
 from consilience.cohort.agreement import check_features
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.errors import listing
-from consilience.nn.sources.moments import Moments, evenly
+from consilience.nn.sources.moments import ROWS, Moments, evenly
 from consilience.nn.sources.source import Reading, Source, Survey, source_for
 
 SAMPLE_PATIENTS = 1_000  # whose instances tell means and scales
@@ -61,10 +61,12 @@ class BagSource(Source):
         counts = np.zeros(len(patients), dtype=np.intp)
         stop = 0
         for i, patient in enumerate(patients):
-            values, kept = self._standardised(modality.instances(int(patient)), columns)
-            start, stop = stop, stop + len(values)
-            instances[start:stop], place[start:stop] = values, kept
-            counts[i] = len(values)
+            first, own = stop, modality.instances(int(patient))
+            for at in range(0, len(own), ROWS):
+                values, kept = self._standardised(own[at : at + ROWS], columns)
+                start, stop = stop, stop + len(values)
+                instances[start:stop], place[start:stop] = values, kept + at
+            counts[i] = stop - first
         return Reading(
             {"instances": instances[:stop], "place": place[:stop]},
             usable=counts > 0,
@@ -95,8 +97,10 @@ class BagSource(Source):
         columns = self._columns(modality)
         empty = np.zeros(len(patients), dtype=np.intp)
         for i, patient in enumerate(patients):
-            known = np.isfinite(modality.instances(int(patient))[:, columns])
-            empty[i] = len(known) - np.count_nonzero(known.any(axis=1))
+            own = modality.instances(int(patient))
+            for at in range(0, len(own), ROWS):
+                known = np.isfinite(own[at : at + ROWS, columns])
+                empty[i] += len(known) - np.count_nonzero(known.any(axis=1))
         usable = empty < modality.counts[patients]
         return Survey(usable, _said(modality.index[patients], empty, usable))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
 from consilience.cohort import Cohort
+from consilience.cohort.modality import Positions
 from consilience.errors import InputError
-from consilience.nn.sources.source import Reading, Source, source_for
+from consilience.nn.sources.source import Reading, Source, Survey, source_for
+
+Answer = TypeVar("Answer")
 
 
 class Sources(BaseEstimator):  # type: ignore[misc]
@@ -60,6 +64,27 @@ class Sources(BaseEstimator):  # type: ignore[misc]
         InputError
             If the modality is not as it was when the source was fitted.
         """
+        return self._asked(name, cohort, rows, self.fitted_[name].read)
+
+    def survey(self, name: str, cohort: Cohort, rows: np.ndarray) -> Survey:
+        """Return who can be used of patients who all have the modality, and what to say of it.
+
+        Parameters and errors as in `read`.
+        """
+        return self._asked(name, cohort, rows, self.fitted_[name].survey)
+
+    def sizes(self, name: str, cohort: Cohort, rows: np.ndarray) -> npt.NDArray[np.int64]:
+        """Return how many bytes the arrays of each patient take (parameters as in `read`)."""
+        return self._asked(name, cohort, rows, self.fitted_[name].sizes)
+
+    def _asked(
+        self,
+        name: str,
+        cohort: Cohort,
+        rows: np.ndarray,
+        question: Callable[[Any, Positions], Answer],
+    ) -> Answer:
+        """Ask a source about patients of the modality, which must be as it was."""
         modality = cohort.modalities[name]
         kind = type(modality).__name__
         if kind != self.kinds_[name]:
@@ -68,6 +93,6 @@ class Sources(BaseEstimator):  # type: ignore[misc]
                 f"and is a {kind} now."
             )
         try:
-            return self.fitted_[name].read(modality, cohort.positions(name)[rows])
+            return question(modality, cohort.positions(name)[rows])
         except InputError as reason:
             raise InputError(f"modality {name!r}: {reason}") from reason
