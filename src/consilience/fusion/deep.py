@@ -16,6 +16,7 @@ from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing
+from consilience.fusion.attributions import Attributions, By, How, attribute
 from consilience.fusion.base import ESTIMATOR_TYPES, Fusion, FusionTags
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.deep_head import DeepHead, Survival, head_for
@@ -256,6 +257,46 @@ class DeepFusion(Fusion):
             found = [embedding for _, embedding, _ in self._answers(cohort[known])]
             whole[known] = np.hstack(found)
         return whole
+
+    def attributions(
+        self,
+        cohort: Cohort,
+        *,
+        method: By = "gradient",
+        steps: int = 32,
+        repeats: int = 5,
+        random_state: int | None = 0,
+        maps: bool = False,
+    ) -> Attributions:
+        """Return what each modality and feature adds to the prediction of each patient.
+
+        On the scale of the log-odds of each class, the predicted number, the log hazard
+        ratio, or the expected time lost; the mean over the members.
+
+        Parameters
+        ----------
+        cohort : Cohort
+        method : {"gradient", "permutation"}
+            Integrated gradients from the training mean, which add up to the prediction, or
+            how the prediction falls when values are exchanged among the patients who have
+            them (one pass of the network a feature and repeat).
+        steps : int
+            By gradient: points on the line from the mean to the patient.
+        repeats : int
+            By permutation: how often values are exchanged.
+        random_state : int, optional
+            By permutation: seed; None draws one.
+        maps : bool
+            By gradient: whether to keep a map a patient of what each pixel adds.
+
+        Raises
+        ------
+        InputError
+            If no outcome was learned, or a setting cannot be.
+        """
+        check_is_fitted(self, "members_")
+        how = How(method, steps, repeats, random_state, maps)
+        return attribute(self, cohort, self._reader, how)
 
     def discoveries(self) -> list[Discovery]:
         """Return the learning curves."""

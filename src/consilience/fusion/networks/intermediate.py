@@ -74,7 +74,8 @@ class IntermediateNetwork(FusionNetwork):
     def _joint(self, encoded: Encoded) -> Tensor:
         """Return the joint representation, (n, width): each stage adds to the last."""
         codes, present = encoded
-        joint, depth = None, 0
+        joint: Tensor | None = None
+        depth = 0
         for number, stage in enumerate(self.stages):
             for tower in self.towers[depth:stage]:
                 codes = tower(codes, present)
@@ -131,7 +132,8 @@ class Layers(nn.Module):
     def forward(self, codes: Tensor, present: Tensor) -> Tensor:
         """Return deeper codes, (n, n_modalities, width); zeros where a modality is absent."""
         changed = self.block(torch.einsum("nmw,mwv->nmv", codes, self.weight) + self.bias)
-        return (codes + changed) * present[:, :, None]
+        deeper: Tensor = (codes + changed) * present[:, :, None]
+        return deeper
 
 
 class Fuser(nn.Module):
