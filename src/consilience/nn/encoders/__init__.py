@@ -2,6 +2,19 @@
 
 from consilience.nn.encoders.attention import GatedAttention
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder, encoder_for
+from consilience.nn.encoders.given import TorchModule
 from consilience.nn.encoders.mlp import MLP
+from consilience.nn.encoders.pooling import TransformerPooling
+from consilience.nn.encoders.residual import ResidualNetwork
 
-__all__ = ["MLP", "Encoder", "EncoderSettings", "GatedAttention", "default_encoder", "encoder_for"]
+__all__ = [
+    "MLP",
+    "Encoder",
+    "EncoderSettings",
+    "GatedAttention",
+    "ResidualNetwork",
+    "TorchModule",
+    "TransformerPooling",
+    "default_encoder",
+    "encoder_for",
+]

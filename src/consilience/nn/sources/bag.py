@@ -12,7 +12,7 @@ from consilience.cohort import Bag
 from consilience.cohort.agreement import check_features
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.errors import listing
-from consilience.nn.sources.moments import ROWS, Moments, evenly
+from consilience.nn.sources.moments import ROWS, Moments, evenly, standardised
 from consilience.nn.sources.source import Reading, Source, Survey, source_for
 
 SAMPLE_PATIENTS = 1_000  # whose instances tell means and scales
@@ -83,9 +83,7 @@ class BagSource(Source):
         self, instances: FloatArray, columns: npt.NDArray[np.intp]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
         """Return the instances that have any value, and which they are."""
-        values = instances[:, columns].astype(np.float32)
-        values -= self.mean_.astype(np.float32)
-        values /= self.scale_.astype(np.float32)
+        values = standardised(instances[:, columns], self.mean_, self.scale_)
         known = np.isfinite(values)
         kept = np.flatnonzero(known.any(axis=1))
         if not known.all():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,6 +53,16 @@ class Moments:
         spread = np.sqrt(self._squares / np.maximum(self.count, 1))
         flat = spread <= 1e-12 * (1 + np.abs(self.mean))
         return np.where(flat, 1.0, spread)
+
+
+def standardised(
+    values: npt.NDArray[Any], mean: FloatArray, scale: FloatArray
+) -> npt.NDArray[np.float32]:
+    """Return values, (..., width), less the mean and over the scale, in single precision."""
+    out = values.astype(np.float32)
+    out -= mean.astype(np.float32)
+    out /= scale.astype(np.float32)
+    return out
 
 
 def evenly(n: int, most: int) -> npt.NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
@@ -11,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from consilience.cohort import Cohort
 from consilience.cohort.modality import Positions
-from consilience.errors import InputError
+from consilience.errors import InputError, InputWarning
 from consilience.nn.sources.source import Reading, Source, Survey, source_for
 
 Answer = TypeVar("Answer")
@@ -37,7 +38,13 @@ class Sources(BaseEstimator):  # type: ignore[misc]
         self.names = names
 
     def fit(self, cohort: Cohort) -> Self:
-        """Fit each source on the patients whom its modality measured."""
+        """Fit each source on the patients whom its modality measured.
+
+        Warns
+        -----
+        InputWarning
+            If nothing of a modality can be used that could not be seen before it was read.
+        """
         self.fitted_: dict[str, Source] = {}
         self.kinds_: dict[str, str] = {}
         for name in sorted(self.names):
@@ -47,6 +54,8 @@ class Sources(BaseEstimator):  # type: ignore[misc]
             if source.features_:
                 self.fitted_[name] = source
                 self.kinds_[name] = type(modality).__name__
+            elif said := source.survey(modality, rows).warning:
+                warnings.warn(f"modality {name!r} tells nothing: {said}", InputWarning, 2)
         return self
 
     def read(self, name: str, cohort: Cohort, rows: np.ndarray) -> Reading:

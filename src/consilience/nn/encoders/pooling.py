@@ -1,0 +1,180 @@
+"""Bags by a transformer whose cost is linear in the number of instances."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from consilience.errors import InputError
+from consilience.nn.batch import Part
+from consilience.nn.blocks import LENGTH, Blocks
+from consilience.nn.chunks import CHUNK, by_chunks, recomputed
+from consilience.nn.encoders.attention import InstanceLayer
+from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.segments import segment_softmax, segment_sum
+from consilience.nn.sources import BagSource
+
+
+class TransformerPooling(EncoderSettings):
+    """Instances that see each other through a few inducing points (Lee et al., 2019).
+
+    An induced set attention block (eq. 9) lets m learned points attend to a patient's
+    instances, and each instance to the m points as they then are; one learned seed attends to
+    the instances that come out (pooling by multihead attention, eq. 11). No instance attends
+    to another directly, so that time and memory grow with instances times m.
+
+    Parameters
+    ----------
+    inducing : int
+        Number m of inducing points.
+    heads : int
+        Heads of attention; divides `hidden`.
+    hidden : int, optional
+        Length of an instance's vector; twice the width by default.
+    dropout : float
+        Share of the entries of an instance's vector set to 0 in training.
+
+    References
+    ----------
+    Lee J, Lee Y, Kim J, et al. Set Transformer: a framework for attention-based
+    permutation-invariant neural networks. ICML 2019.
+    """
+
+    def __init__(
+        self,
+        inducing: int = 16,
+        heads: int = 4,
+        hidden: int | None = None,
+        dropout: float = 0.2,
+    ) -> None:
+        self.inducing = inducing
+        self.heads = heads
+        self.hidden = hidden
+        self.dropout = dropout
+
+    def build(self, source: BagSource, width: int) -> Encoder:
+        hidden = self.hidden or 2 * width
+        if hidden % self.heads:
+            raise InputError(
+                f"TransformerPooling: hidden is {hidden}, which {self.heads} heads do not divide."
+            )
+        return PoolingNetwork(source, width, hidden, self)
+
+
+class AttentionBlock(nn.Module):
+    """Queries attend to values, then pass a layer each (MAB: Lee et al., 2019, eq. 6 and 7).
+
+    Parameters
+    ----------
+    hidden : int
+    heads : int
+    """
+
+    def __init__(self, hidden: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+        self.value, self.out = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+        self.before, self.after = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+        self.feed = nn.Sequential(
+            nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.Linear(2 * hidden, hidden)
+        )
+
+    def _split(self, vectors: Tensor) -> Tensor:
+        """Return vectors with an axis of heads before their last."""
+        return vectors.reshape(*vectors.shape[:-1], self.heads, -1)
+
+    def _finished(self, queries: Tensor, attended: Tensor) -> Tensor:
+        middle = self.before(queries + self.out(attended))
+        finished: Tensor = self.after(middle + self.feed(middle))
+        return finished
+
+    def weights(self, points: Tensor, instances: Tensor, owner: Tensor, n: int) -> Tensor:
+        """Return how much each point attends to each instance, (n_instances, heads, m)."""
+        queries, keys = self._split(self.query(points)), self._split(self.key(instances))
+        scores = torch.einsum("ihd,mhd->ihm", keys, queries) / math.sqrt(queries.shape[-1])
+        return segment_softmax(scores, owner, n)
+
+    def gather(self, points: Tensor, instances: Tensor, owner: Tensor, n: int) -> Tensor:
+        """Let the same points, (m, hidden), attend to each patient's instances: (n, m, hidden)."""
+        blocks = Blocks.of(owner, n)
+        weights = blocks.laid(self.weights(points, instances, owner, n))
+        values = blocks.laid(self._split(self.value(instances)))
+        sums = torch.einsum("bihm,bihd->bmhd", weights.to(values.dtype), values)
+        return self._finished(points, segment_sum(sums, blocks.owner, n).flatten(-2))
+
+    def spread(self, instances: Tensor, points: Tensor, owner: Tensor) -> Tensor:
+        """Let each instance attend to his patient's points, (n, m, hidden)."""
+        blocks = Blocks.of(owner, len(points))
+        keys, values = self._split(self.key(points)), self._split(self.value(points))
+
+        def attended(which: Tensor) -> Tensor:
+            mine = instances[blocks.index[which]]
+            queries, whose = self._split(self.query(mine)), blocks.owner[which]
+            scores = torch.einsum("bihd,bmhd->bihm", queries, keys[whose])
+            weights = (scores / math.sqrt(queries.shape[-1])).softmax(dim=-1)
+            sums = torch.einsum("bihm,bmhd->bihd", weights, values[whose])
+            return self._finished(mine, sums.flatten(-2))
+
+        number = torch.arange(len(blocks.owner), device=owner.device)
+        return blocks.back(by_chunks(attended, number, size=CHUNK // LENGTH))
+
+
+class PoolingNetwork(Encoder):
+    """The network of `TransformerPooling`."""
+
+    def __init__(
+        self, source: BagSource, width: int, hidden: int, settings: TransformerPooling
+    ) -> None:
+        super().__init__()
+        self.width, self.n_tokens = width, settings.inducing
+        self.layer = InstanceLayer(len(source.features_), hidden, settings.dropout)
+        self.points = nn.Parameter(nn.init.xavier_uniform_(torch.empty(settings.inducing, hidden)))
+        self.seed = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, hidden)))
+        self.inwards = AttentionBlock(hidden, settings.heads)
+        self.outwards = AttentionBlock(hidden, settings.heads)
+        self.pool = AttentionBlock(hidden, settings.heads)
+        self.out = nn.Sequential(
+            nn.Linear(hidden, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(settings.dropout)
+        )
+
+    def _induced(self, part: Part) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the instances' vectors, their owners, and the points of each patient."""
+        assert part.owner is not None
+        instances = by_chunks(self.layer, part.arrays["instances"])
+        points = self._gathered(self.inwards, self.points, instances, part)
+        return instances, part.owner, points
+
+    def _seen(self, part: Part) -> Tensor:
+        """Return the instances' vectors once they have seen each other, (n_instances, hidden)."""
+        instances, owner, points = self._induced(part)
+        return self.outwards.spread(instances, points, owner)
+
+    def _gathered(
+        self, block: AttentionBlock, points: Tensor, instances: Tensor, part: Part
+    ) -> Tensor:
+        def gathered(points: Tensor, instances: Tensor) -> Tensor:
+            assert part.owner is not None
+            return block.gather(points, instances, part.owner, len(part))
+
+        if len(instances) <= CHUNK:
+            return gathered(points, instances)
+        return recomputed(gathered, points, instances)
+
+    def forward(self, part: Part) -> Tensor:
+        pooled = self._gathered(self.pool, self.seed, self._seen(part), part)
+        vectors: Tensor = self.out(pooled[:, 0])
+        return vectors
+
+    def tokens(self, part: Part) -> Tensor:
+        """Return the inducing points of each patient, (m, inducing, width)."""
+        vectors: Tensor = self.out(self._induced(part)[2])
+        return vectors
+
+    def attention(self, part: Part) -> Tensor:
+        """Return the seed's weight of each instance, the mean over heads, (n_instances,)."""
+        assert part.owner is not None
+        weights = self.pool.weights(self.seed, self._seen(part), part.owner, len(part))
+        return weights[:, :, 0].mean(dim=1)
