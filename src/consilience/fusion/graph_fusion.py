@@ -35,6 +35,7 @@ class GraphFusion(DeepFusion):
         reduction: int | None = None,
         layers: int = 2,
         dropout: float = 0.3,
+        own_features: bool = True,
         width: int = 32,
         modality_dropout: float = 0.2,
         survival: Survival = "cox",
@@ -59,6 +60,7 @@ class GraphFusion(DeepFusion):
         self.reduction = reduction
         self.layers = layers
         self.dropout = dropout
+        self.own_features = own_features
 
     def check_settings(self) -> None:
         """Refuse numbers that are not whole or too small, and shares out of range."""
@@ -69,6 +71,8 @@ class GraphFusion(DeepFusion):
             check_whole("reduction", self.reduction, 1)
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
+        if self.encoders and not self.own_features:
+            raise InputError("encoders have nothing to do with own_features=False; give one only.")
 
     def _keeps_patients(self) -> bool:
         return True
@@ -83,6 +87,7 @@ class GraphFusion(DeepFusion):
             saying=saying_for(self.saying_),
             layers=self.layers,
             dropout=self.dropout,
+            own_features=self.own_features,
             encoders=self.encoders,
             modality_dropout=self.modality_dropout,
         )
@@ -91,9 +96,11 @@ class GraphFusion(DeepFusion):
         self, reader: Reader, strata: Y, head: DeepHead | None = None, y: Any = None
     ) -> None:
         """Draw the graphs of all training patients, and train in them."""
+        rows = np.arange(len(strata))
         self.saying_ = head
-        self.graphs_ = self._graphs(reader, np.arange(len(strata)))
+        self.graphs_ = self._graphs(reader, rows)
         super()._train(reader, strata, head, y)
+        self.shares_ = self._shares(reader, rows)
 
     def _graphs(self, reader: Reader, rows: npt.NDArray[np.intp]) -> dict[str, PatientGraph]:
         from consilience.nn.graphs import summary
@@ -107,3 +114,31 @@ class GraphFusion(DeepFusion):
             name: PatientGraph(self.neighbours, self.reduction).fit(np.concatenate(own))
             for name, own in found.items()
         }
+
+    def _shares(self, reader: Reader, rows: npt.NDArray[np.intp]) -> dict[str, float]:
+        """Return how much what is said changes when a modality is hidden, as shares of 1."""
+        import torch
+
+        from consilience.fusion.networks.graph_fusion import GraphNetwork
+
+        moved = []
+        with torch.inference_mode():
+            for network in self.networks():
+                assert isinstance(network, GraphNetwork)
+                for batch in reader.batches(rows, AT_ONCE):
+                    moved.append(network.moved(batch).numpy())
+        change = np.concatenate(moved).mean(axis=0)
+        total = change.sum()
+        shares = change / total if total > 0 else change
+        return dict(zip(self.sources_.fitted_, map(float, shares), strict=True))
+
+    def discoveries(self) -> list[Discovery]:
+        """Return the learning curves, and how much each modality has to say."""
+        if self.silent_:
+            return super().discoveries()
+        found = Weights(
+            title="What each modality has to say",
+            weights=dict(self.shares_),
+            label="share of the change of the outputs when it is hidden",
+        )
+        return [*super().discoveries(), found]

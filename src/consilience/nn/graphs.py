@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import singledispatch
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -117,11 +118,9 @@ class PatientConvolutions(nn.Module):
         order = torch.argsort(marks)
         self._hold("marks", marks[order].numpy())
         self._hold("order", order.numpy())
-        layers = []
-        for after in widths:
-            layers.append(nn.Linear(before, after))
-            before = after
-        self.layers = nn.ModuleList(layers)
+        sizes = [before, *widths]
+        self.layers = nn.ModuleList(nn.Linear(*ends) for ends in pairwise(sizes))
+        self.norms = nn.ModuleList(nn.LayerNorm(after) for after in widths)
         self.dropout = nn.Dropout(dropout)
 
     def _hold(self, name: str, values: np.ndarray | None) -> None:
@@ -149,23 +148,24 @@ class PatientConvolutions(nn.Module):
     def states(self) -> list[Tensor]:
         """Return the states of the training patients before and after each layer."""
         states = [self.nodes]
-        for layer in self.layers:
+        for place, layer in enumerate(self.layers):
             told = (states[-1] @ layer.weight.T).float()
-            states.append(self._after(torch.sparse.mm(self.adjacency, told) + layer.bias, layer))
+            told = torch.sparse.mm(self.adjacency, told) + layer.bias
+            states.append(self._after(told, place))
         return states
 
     def unseen(self, asked: Tensor, states: Sequence[Tensor]) -> Tensor:
         """Return the last states of patients who are joined to the training patients."""
         links, own = self.links(asked)
         here = asked
-        for layer, there in zip(self.layers, states, strict=False):
+        for place, (layer, there) in enumerate(zip(self.layers, states, strict=False)):
             told = links @ (there @ layer.weight.T) + own[:, None] * (here @ layer.weight.T)
-            here = self._after(told + layer.bias, layer)
+            here = self._after(told + layer.bias, place)
         return here
 
-    def _after(self, told: Tensor, layer: nn.Module) -> Tensor:
-        active = functional.leaky_relu(told, LEAK)
-        return active if layer is self.layers[-1] else self.dropout(active)
+    def _after(self, told: Tensor, place: int) -> Tensor:
+        active = functional.leaky_relu(self.norms[place](told), LEAK)
+        return active if place == len(self.layers) - 1 else self.dropout(active)
 
     def links(self, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Return normalised edges to the training patients, (m, n), and to oneself, (m,)."""

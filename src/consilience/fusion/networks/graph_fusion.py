@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import singledispatch
 from itertools import combinations
 from typing import Any
@@ -115,8 +115,7 @@ class GraphNetwork(FusionNetwork):
         Graph convolutions.
     dropout : float
     own_features : bool
-        Whether the state of a patient is added to what his modality's encoder makes of
-        him alone; where the graph sees a summary only, as of bags and images, it always is.
+        Whether what a modality's encoder makes of a patient alone is added to his state.
     encoders, modality_dropout
         See `FusionNetwork`.
     """
@@ -130,6 +129,7 @@ class GraphNetwork(FusionNetwork):
         saying: Saying,
         layers: int,
         dropout: float,
+        own_features: bool = True,
         encoders: Mapping[str, Any] | None = None,
         modality_dropout: float = 0.0,
     ) -> None:
@@ -137,6 +137,9 @@ class GraphNetwork(FusionNetwork):
         self.sources = tuple(sources.fitted_.values())
         self.saying = saying
         count = len(self.names)
+        self.own_features = own_features
+        if not own_features:
+            self.encoders = nn.ModuleList()
         self.graphs = nn.ModuleList(
             PatientConvolutions(graphs[name], [width] * layers, dropout) for name in self.names
         )
@@ -165,9 +168,10 @@ class GraphNetwork(FusionNetwork):
 
     def _state(self, place: int, batch: Batch) -> Tensor:
         part = batch.parts[self.names[place]]
-        encoded: Tensor = self.encoders[place](part)
-        near: Tensor = self.graphs[place](summary(self.sources[place], part))
-        return (near + encoded).float()
+        state: Tensor = self.graphs[place](summary(self.sources[place], part))
+        if self.own_features:
+            state = state + self.encoders[place](part)
+        return state.float()
 
     def outputs(self, vectors: Tensor) -> Tensor:
         """Return what each modality's own layer makes of states, (n, n_modalities, n_outputs)."""
@@ -182,6 +186,19 @@ class GraphNetwork(FusionNetwork):
     def embed(self, batch: Batch) -> Tensor:
         vectors, present = self._states(batch)
         return self.discover(self.outputs(vectors), self.kept(present))
+
+    def moved(self, batch: Batch) -> Tensor:
+        """Return how far the outputs move when a modality is hidden, (n, n_modalities)."""
+        assert self.head is not None
+        vectors, present = self._states(batch)
+        outputs = self.outputs(vectors)
+        whole = self.head(self.discover(outputs, present))
+        far = []
+        for place in range(len(self.names)):
+            left = present.clone()
+            left[:, place] = False
+            far.append((self.head(self.discover(outputs, left)) - whole).abs().mean(dim=1))
+        return torch.stack(far, dim=1)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of the whole and, added to it, that of each modality alone."""
