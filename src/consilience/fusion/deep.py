@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,10 +29,14 @@ from consilience.nn.training import History, Training, need_torch
 from consilience.nn.weights import Weights
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from consilience.nn.network import FusionNetwork
     from consilience.nn.reading import Reader
 
-AT_ONCE = 256  # patients a step when predicting
+AT_ONCE = 256  # patients a step when predicting, at most
+OF_NO_ACCOUNT = ("training", "encoders", "members", "random_state", "modalities")
 LEAST_HELD_BACK = 8  # fewer say nothing about when to stop
 
 
@@ -153,15 +159,15 @@ class DeepFusion(Fusion):
     def _fit(self, cohort: Cohort, y: Y) -> None:
         self.__dict__.pop("_ready", None)
         self.sources_ = Sources(self.modalities_).fit(cohort)
-        known = self._reader(cohort).informed()
-        cohort, y = cohort[np.flatnonzero(known)], y[known]
-        self.silent_ = not self.task_.learnable(y)
+        reader = self._reader(cohort)
+        known = np.flatnonzero(reader.informed())
+        y = y[known]
+        self.silent_ = not (len(known) and self.task_.learnable(y))
         self.members_: list[Member] = []
         if self.silent_:
             return
         head = head_for(self.task_, self.survival).fit(y, self.task_)
-        reader = self._reader(cohort, head.targets(y))
-        self._train(reader, self.task_.strata(y), head, y)
+        self._train(reader.of(known, head.targets(y)), self.task_.strata(y), head, y)
 
     def _train(
         self, reader: Reader, strata: Y, head: DeepHead | None = None, y: Any = None
@@ -171,22 +177,35 @@ class DeepFusion(Fusion):
 
         first = np.random.SeedSequence(self.random_state)
         self.members_ = []
-        for seed in first.generate_state(self.members):
+        for number, seed in enumerate(first.generate_state(self.members), start=1):
             member = Member(int(seed))
             member.head_ = None if head is None else clone(head).fit(y, self.task_)
-            network = self._trained(member, reader, strata)
+            label = f"network {number} of {self.members}"
+            network = self._trained(member, reader, strata, label)
             if member.head_ is not None:
                 outputs = self._ask(network, reader, np.arange(len(strata)))[1]
                 member.head_.settle(outputs, y)
             self.members_.append(member)
 
-    def _trained(self, member: Member, reader: Reader, strata: Y) -> FusionNetwork:
-        training = self.training or Training()
+    def _trained(self, member: Member, reader: Reader, strata: Y, label: str) -> FusionNetwork:
+        training = self._training()
         train, held = held_back(strata, training.validation, member.seed)
         network = self._built(member)
-        member.history_ = training.run(network, reader, train, held, member.seed)
+        identity = "" if training.checkpoints is None else self._identity()
+        member.history_ = training.run(network, reader, train, held, member.seed, label, identity)
         member.weights_ = Weights().of(network)
         return network
+
+    def _training(self) -> Training:
+        return self.training or Training()
+
+    def _identity(self) -> str:
+        """Return a hash of the settings that may change the training beside what it is given."""
+        import joblib
+
+        params = self.get_params(deep=False)
+        own = {name: value for name, value in params.items() if name not in OF_NO_ACCOUNT}
+        return f"{type(self).__qualname__} {joblib.hash(own)}"
 
     def _built(self, member: Member) -> FusionNetwork:
         """Return the untrained network of a member, its first weights drawn by its seed."""
@@ -216,21 +235,36 @@ class DeepFusion(Fusion):
         self, network: FusionNetwork, reader: Reader, rows: npt.NDArray[np.intp]
     ) -> tuple[FloatArray, FloatArray]:
         """Return embeddings (n, k) and outputs (n, n_outputs) of patients."""
+        return self._ask_all([network], reader, rows)[0]
+
+    def _ask_all(
+        self, networks: list[FusionNetwork], reader: Reader, rows: npt.NDArray[np.intp]
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """Return each network's answers; every patient is read once."""
         import torch
 
-        embeddings, outputs = [], []
-        with torch.inference_mode():
-            for batch in reader.batches(rows, AT_ONCE):
-                embedding, output = network(batch)
-                embeddings.append(embedding.numpy())
-                outputs.append(np.empty((batch.size, 0)) if output is None else output.numpy())
-        return np.concatenate(embeddings), np.concatenate(outputs)
+        from consilience.nn.threads import limited
+
+        training = self._training()
+        device = training.device()
+        portions = reader.portions(rows, AT_ONCE)
+        answers: list[list[tuple[FloatArray, FloatArray]]] = [[] for _ in networks]
+        with limited(), torch.inference_mode(), moved(networks, device):
+            for portion in portions:
+                batch = reader.batch(portion)
+                batch = batch if device.type == "cpu" else batch.to(device)
+                for own, network in zip(answers, networks, strict=True):
+                    own.append(_numbers(*network(batch)))
+        return [
+            (np.concatenate([e for e, _ in own]), np.concatenate([o for _, o in own]))
+            for own in answers
+        ]
 
     def _answers(self, cohort: Cohort) -> Iterator[tuple[Member, FloatArray, FloatArray]]:
         """Yield each member with its embeddings and outputs of all patients of the cohort."""
-        reader = self._reader(cohort)
-        for member, network in zip(self.members_, self.networks(), strict=True):
-            yield member, *self._ask(network, reader, np.arange(len(cohort)))
+        answers = self._ask_all(self.networks(), self._reader(cohort), np.arange(len(cohort)))
+        for member, (embeddings, outputs) in zip(self.members_, answers, strict=True):
+            yield member, embeddings, outputs
 
     def _values(self, cohort: Cohort) -> FloatArray:
         said = [
@@ -312,19 +346,41 @@ class DeepFusion(Fusion):
         return tags
 
 
+@contextmanager
+def moved(networks: Sequence[FusionNetwork], device: torch.device) -> Iterator[None]:
+    """Have networks on a device, and back on the processor afterwards."""
+    if device.type == "cpu":
+        yield
+        return
+    try:
+        for network in networks:
+            network.to(device)
+        yield
+    finally:
+        for network in networks:
+            network.to("cpu")
+
+
+def _numbers(embedding: Tensor, outputs: Tensor | None) -> tuple[FloatArray, FloatArray]:
+    said = np.empty((len(embedding), 0)) if outputs is None else outputs.cpu().numpy()
+    return embedding.cpu().numpy(), said
+
+
 def held_back(
     strata: Y, share: float, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return training patients and those held back, with equal shares of each stratum.
 
-    Nobody is held back where fewer than `LEAST_HELD_BACK` patients would be, or a
-    stratum has a single patient.
+    Nobody is held back where fewer than `LEAST_HELD_BACK` patients would be, a stratum
+    has a single patient, or one side would have fewer patients than there are strata.
     """
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(strata))
-    rarest = np.unique(strata, return_counts=True)[1].min()
-    if share * len(rows) < LEAST_HELD_BACK or rarest < 2:
+    counts = np.unique(strata, return_counts=True)[1]
+    held_count = math.ceil(share * len(rows))
+    one_side = min(held_count, len(rows) - held_count)
+    if share * len(rows) < LEAST_HELD_BACK or counts.min() < 2 or one_side < len(counts):
         return rows, rows[:0]
     train, held = train_test_split(rows, test_size=share, random_state=seed, stratify=strata)
     return np.sort(train), np.sort(held)
