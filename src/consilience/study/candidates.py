@@ -18,6 +18,9 @@ from consilience.study.finding import Role
 from consilience.study.learners import ridge
 from consilience.study.protocol import Protocol
 
+COMPARATOR = "imputation + early"
+"""What robustness is set beside; no candidate of the user's may have its name."""
+
 LONGEST_NAME = 200  # a modality's name, which is at most 100, and what is said of it
 
 
@@ -91,6 +94,11 @@ def all_candidates(
     usual = usual_fusions(outcome, protocol) if len(cohort.modalities) > 1 else []
     found = [*baselines(cohort, outcome, protocol), *(usual if own is None else own)]
     names = [candidate.name for candidate in found]
+    if COMPARATOR in names:
+        raise InputError(
+            f"candidates: {COMPARATOR!r} is the name of what robustness is compared with; choose "
+            "another name."
+        )
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"candidates: {listing(repeated)} is the name of two candidates.")

@@ -151,6 +151,7 @@ def _protocol_lines(folds: int, groups: list[str], outcome: Outcome) -> list[str
         "leave_one_out = true   # what each source adds when the others are there",
         "importance = true      # which source and which features matter",
         "discoveries = true     # what each method finds, as pictures",
+        "robustness = true      # scores as measurements go missing: 20, 40, 60 % removed",
         f"subgroups = {to_toml(groups)}",
         '# group = "family"       # patients who share a value stay together',
         '# leave_out = "site"     # each site in turn is the test set, in place of folds',

@@ -71,16 +71,20 @@ def time_grid(y: npt.NDArray[Any]) -> npt.NDArray[np.floating] | None:
     return np.unique(np.quantile(seen, shares, method="inverted_cdf"))
 
 
-def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluation:
+def evaluate(
+    jobs: Sequence[ScoreJob], target: Target, store: Store, *, removed: float = 0.0
+) -> Evaluation:
     """Gather one candidate's results.
 
     Parameters
     ----------
     jobs : sequence of ScoreJob
         Of this candidate, every fold once.
+    removed : float
+        The share of the test patients' measurements taken away, one of the jobs'.
     """
     candidate, n = jobs[0].candidate, len(target.y)
-    found = {job.key: store.read(job.key) for job in jobs}
+    found = {job.key: _only(store.read(job.key), removed) for job in jobs}
     failures = [notes["failed"] for _, notes in found.values() if "failed" in notes]
     settings = {
         job.fold.key: found[job.key][1]["settings"]
@@ -98,6 +102,18 @@ def evaluate(jobs: Sequence[ScoreJob], target: Target, store: Store) -> Evaluati
         informed[job.fold.test] &= told[job.fold.key]
     repeats = _by_repeat([job.fold for job in jobs], by_fold, n)
     return Evaluation(candidate, repeats, informed, by_fold, told, settings)
+
+
+def _only(
+    stored: tuple[pd.DataFrame, dict[str, Any]], removed: float
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return what was said with a share of the measurements removed, or why nothing was."""
+    frame, notes = stored
+    if "failed" in notes:
+        return stored
+    if removed and "removal failed" in notes:
+        return frame, {**notes, "failed": notes["removal failed"]}
+    return frame[frame["removed"] == removed], notes
 
 
 def scores_of(

@@ -156,6 +156,26 @@ class Importance(Part):
     drop: Estimate
 
 
+class RobustnessPoint(Part):
+    """The score with some of the test patients' measurements removed at random."""
+
+    asked: float = Field(description="share of the measurements that was to be removed")
+    removed: float = Field(description="share that was: every patient keeps one")
+    score: Estimate
+    difference: Estimate | None = Field(
+        None, description="to imputation before early fusion, paired; positive is better"
+    )
+
+
+class RobustnessFinding(Part):
+    """How one candidate does as measurements go missing; nothing is fitted again."""
+
+    candidate: str
+    comparator: bool = Field(description="whether it is imputation before early fusion")
+    points: list[RobustnessPoint]
+    failed: str | None = None
+
+
 class ChecklistItem(Part):
     """One item of TRIPOD+AI."""
 
@@ -210,6 +230,9 @@ class Finding(Part):
     importance: list[Importance]
     discoveries: list[DiscoveryFound] = Field(
         [], description="what the fused candidates found, each fitted on all patients"
+    )
+    robustness: list[RobustnessFinding] = Field(
+        [], description="scores with measurements of the test patients removed"
     )
     bundle: str = Field("", description="the candidate fitted again on all, in `bundle/`")
     methods: str

@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from consilience.cohort import Target
+from consilience.cohort import Cohort, Target
 from consilience.errors import InputError
 from consilience.fusion.tuned_fusion import TunedFusion
 from consilience.metrics import Scores, SurvivalCurves
 from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
+from consilience.study.removal import thinned
 
 CHOSEN = ("rho", "lambda", "penalty", "n_components", "n_clusters")
 """What some methods choose themselves, kept in attributes of these names and an underscore."""
@@ -65,8 +66,8 @@ class Job(ABC):
         estimator = seeded(self.candidate.estimator, self.seed)
         return estimator.fit(target.cohort[self.fold.train], y[self.fold.train])
 
-    def _scores(self, model: Any, target: Target) -> Scores:
-        scores = model.scores(target.cohort[self.fold.test])
+    def _scores(self, model: Any, test: Cohort) -> Scores:
+        scores = model.scores(test)
         if isinstance(scores, SurvivalCurves) and self.times is not None:
             return SurvivalCurves(scores.at(self.times), self.times)
         return scores  # type: ignore[no-any-return]
@@ -74,7 +75,13 @@ class Job(ABC):
 
 @dataclass(frozen=True)
 class ScoreJob(Job):
-    """Predictions for the fold's test patients; the table is rows of `scores.parquet`."""
+    """Predictions for the fold's test patients; the table is rows of `scores.parquet`.
+
+    With `removals` the same fitted model predicts them again, with these shares of their
+    measurements taken away: further rows, told apart by the column ``removed``.
+    """
+
+    removals: tuple[float, ...] = ()
 
     @property
     def key(self) -> str:
@@ -83,12 +90,21 @@ class ScoreJob(Job):
 
     def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
         model = self._fitted(target, target.y)
-        scores = self._scores(model, target)
         test = target.cohort[self.fold.test]
+        frame, notes = self._said(model, test, 0.0), {"settings": chosen_settings(model)}
+        try:
+            poorer = [self._said(model, thinned(test, r, self.seed), r) for r in self.removals]
+        except Exception as reason:  # noqa: BLE001 (of the user's own estimator: it still has its score)
+            return frame, {**notes, "removal failed": _one_line(reason)}
+        return pd.concat([frame, *poorer], ignore_index=True), notes
+
+    def _said(self, model: Any, test: Cohort, removed: float) -> pd.DataFrame:
+        scores = self._scores(model, test)
         frame = pd.DataFrame(scores.values, columns=list(scores.names))
+        frame.insert(0, "removed", removed)
         frame.insert(0, "informed", model.informed(test))
         frame.insert(0, "patient", test.index.to_numpy())
-        return frame, {"settings": chosen_settings(model)}
+        return frame
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ class PermutedJob(Job):
 
     def _result(self, target: Target) -> tuple[pd.DataFrame, dict[str, Any]]:
         y = self.outcome(target)
-        scores = self._scores(self._fitted(target, y), target)
+        scores = self._scores(self._fitted(target, y), target.cohort[self.fold.test])
         return pd.DataFrame(scores.values, columns=list(scores.names)), {}
 
     def outcome(self, target: Target) -> npt.NDArray[Any]:

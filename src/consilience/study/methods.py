@@ -8,6 +8,7 @@ from consilience.metrics import metrics_for
 from consilience.study.described import described
 from consilience.study.finding import Finding
 from consilience.study.protocol import Protocol
+from consilience.study.robustness import NEIGHBOURS
 
 
 def methods_paragraph(finding: Finding, protocol: Protocol) -> str:
@@ -149,6 +150,7 @@ def _further(finding: Finding) -> str:
             f"Importance is the loss in {finding.metric_label} when a source or a feature was "
             "shuffled among held-out patients."
         )
+    parts += _robustness(finding)
     if finding.subgroups:
         columns = dict.fromkeys(group.column for group in finding.subgroups)
         parts.append(f"Subgroups were formed by {enumerate_words(columns)}.")
@@ -160,6 +162,20 @@ def _further(finding: Finding) -> str:
             f"The candidate {finding.bundle} was fitted again on all patients for use on others."
         )
     return " ".join(parts)
+
+
+def _robustness(finding: Finding) -> list[str]:
+    """Return how it was told what a candidate can do without."""
+    removed = next((r.points[1:] for r in finding.robustness if len(r.points) > 1), [])
+    if not removed:
+        return []
+    shares = enumerate_words(f"{100 * point.removed:.0f}%" for point in removed)
+    return [
+        f"Robustness is the score with {shares} of the measurements (one source of one patient) of "
+        "the held-out patients removed at random, the same for all candidates, each patient "
+        "keeping at least one; it is compared with early fusion after each missing feature was "
+        f"filled with the mean of the {NEIGHBOURS} nearest training patients (k-NN imputation)."
+    ]
 
 
 def _software(finding: Finding) -> str:

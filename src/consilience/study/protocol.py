@@ -30,6 +30,7 @@ _BOUNDS: dict[str, tuple[int, int]] = {
     "bootstrap": (100, 100_000),
     "permutations": (0, 10_000),
 }
+USUAL_REMOVALS = (0.2, 0.4, 0.6)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,9 @@ class Protocol:
         Whether to look into which modality and which features matter.
     discoveries : bool
         Whether to fit the fused candidates on all patients to show what they find.
+    robustness : bool or tuple of float
+        Whether to score the fused candidates with 20, 40 and 60 % of the test patients'
+        measurements removed, beside imputation before early fusion; or which shares.
     """
 
     folds: int = 5
@@ -104,6 +108,7 @@ class Protocol:
     leave_one_out: bool = True
     importance: bool = True
     discoveries: bool = True
+    robustness: bool | tuple[float, ...] = True
 
     def __post_init__(self) -> None:
         for key, (least, most) in _BOUNDS.items():
@@ -122,6 +127,14 @@ class Protocol:
             raise InputError(f"horizon is {self.horizon}; give a time above 0.")
         if self.group is not None and self.leave_out is not None:
             raise InputError("give group or leave_out, not both: a site left out is its own group.")
+        _check_removals(self.removals)
+
+    @property
+    def removals(self) -> tuple[float, ...]:
+        """The shares of measurements that are removed at test time; none if not asked for."""
+        if isinstance(self.robustness, bool):
+            return USUAL_REMOVALS if self.robustness else ()
+        return tuple(self.robustness)
 
     def check_columns(self, patients: pd.DataFrame, outcome: Outcome) -> None:
         """Refuse columns that are not there, or that the outcome is read from.
@@ -194,6 +207,19 @@ class Protocol:
             raise InputError(
                 f"group: {len(np.unique(groups))} groups are too few for {self.folds} folds."
             )
+
+
+def _check_removals(shares: tuple[float, ...]) -> None:
+    for share in shares:
+        if isinstance(share, bool) or not (isinstance(share, float) and 0 < share < 1):
+            raise InputError(
+                f"robustness: {share!r} is no share to remove; give true, false, or shares between "
+                "0 and 1, such as [0.2, 0.4, 0.6]."
+            )
+    if list(shares) != sorted(set(shares)):
+        raise InputError(
+            f"robustness: give the shares {listing(shares, most=9)} once each, rising."
+        )
 
 
 def strata_of(y: npt.NDArray[Any]) -> npt.NDArray[Any]:

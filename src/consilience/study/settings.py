@@ -125,11 +125,14 @@ class ProtocolSettings(_Section):
     leave_one_out: bool = Protocol.leave_one_out
     importance: bool = Protocol.importance
     discoveries: bool = Protocol.discoveries
+    robustness: bool | list[float] = True
 
     def protocol(self) -> Protocol:
         values = self.model_dump()
-        groups = values.pop("subgroups")
-        return Protocol(**values, subgroups=None if groups is None else tuple(groups))
+        for key in ("subgroups", "robustness"):
+            if isinstance(values[key], list):
+                values[key] = tuple(values[key])
+        return Protocol(**values)
 
 
 class CandidateSettings(_Section):

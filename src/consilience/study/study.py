@@ -29,6 +29,7 @@ from consilience.study.holding import held
 from consilience.study.jobs import Job, PermutedJob, ScoreJob
 from consilience.study.progress import Progress, silent
 from consilience.study.protocol import Fold, Protocol
+from consilience.study.robustness import comparator, robustness_findings
 from consilience.study.store import Store, write_atomically
 from consilience.study.versions import versions
 from consilience.study.writing import Run, compose, deliver
@@ -192,7 +193,21 @@ class Study:
         return Setting(self.target, self.folds, time_grid(self.target.y), store, run)
 
     def _score_jobs(self, candidate: Candidate, setting: Setting) -> list[ScoreJob]:
-        return [ScoreJob(candidate, f, self._seed(f), setting.times) for f in self.folds]
+        many = len(self.target.cohort.modalities) > 1  # of one alone nothing can be removed
+        removals = self.protocol.removals if many and candidate.role == "fused" else ()
+        return [
+            ScoreJob(candidate, f, self._seed(f), setting.times, removals=removals)
+            for f in self.folds
+        ]
+
+    def _robust_jobs(
+        self, setting: Setting, evaluations: Sequence[Evaluation]
+    ) -> list[list[ScoreJob]]:
+        """Return the comparator's jobs, and those of the fused candidates that did not fail."""
+        wanted = [e.candidate for e in evaluations if e.failed is None]
+        beside = [comparator(self.outcome, self.protocol)]
+        every = [self._score_jobs(candidate, setting) for candidate in [*beside, *wanted]]
+        return [members for members in every if members[0].removals]
 
     def _follow_up(
         self, setting: Setting, comparison: Comparison, evaluations: list[Evaluation]
@@ -226,7 +241,8 @@ class Study:
         ]
         wanted = evaluations if self.protocol.discoveries else []
         discovering = discovery_jobs(wanted, self.target, self.protocol.seed)
-        scoring = [job for members in variants.values() for job in members]
+        robust = self._robust_jobs(setting, evaluations)
+        scoring = [job for members in [*variants.values(), *robust[:1]] for job in members]
         setting.run([*scoring, *permuted, *important, *discovering], "looking into it")
         return Run(
             study=self,
@@ -239,6 +255,7 @@ class Study:
             ],
             importance=[setting.store.read(job.key) for job in important],
             discoveries=discovery_findings(discovering, setting.store),
+            robustness=robustness_findings(robust, comparison, setting.store),
             checks=run_checks(self, comparison, setting.store, permuted),
         )
 

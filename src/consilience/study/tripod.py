@@ -268,10 +268,12 @@ def _limitations(finding: Finding, _: Protocol) -> Answer:
     )
 
 
-def _poor_input(_: Finding, __: Protocol) -> Answer:
+def _poor_input(finding: Finding, __: Protocol) -> Answer:
+    shown = " How the score falls as sources go missing is under robustness."
     return (
         "Names, units and ranges of the inputs are checked against the bundle's schema and refused "
         "or warned of; a patient without a source is predicted from the others."
+        f"{shown if finding.robustness else ''}"
     )
 
 

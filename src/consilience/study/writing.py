@@ -16,7 +16,7 @@ from consilience.study.discovered import DiscoveryFound
 from consilience.study.draft import usual_groups
 from consilience.study.evaluation import Evaluation
 from consilience.study.evidence import Evidence
-from consilience.study.finding import CheckFinding, Finding, Provenance
+from consilience.study.finding import CheckFinding, Finding, Provenance, RobustnessFinding
 from consilience.study.followup import contributions, importance_findings
 from consilience.study.methods import methods_paragraph
 from consilience.study.report import render_report
@@ -42,6 +42,7 @@ class Run:
     variants: Sequence[Evaluation]
     importance: Sequence[tuple[pd.DataFrame, dict[str, Any]]]
     discoveries: Sequence[DiscoveryFound]
+    robustness: Sequence[RobustnessFinding]
     checks: Sequence[CheckFinding]
 
 
@@ -81,6 +82,7 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
         subgroups=groups,
         importance=importance_findings(run.importance, study.folds, study.protocol.level),
         discoveries=list(run.discoveries),
+        robustness=list(run.robustness),
         bundle=chosen_model(run).candidate.name,
         methods="",
         checklist=[],

@@ -83,7 +83,7 @@ def _stretch(axes: Axes, x: FloatArray) -> None:
     axes.minorticks_off()
 
 
-def _make_room(axes: Axes) -> None:
+def make_room(axes: Axes) -> None:
     """Leave so much at the left as the numbers and the name of the axis need."""
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     widest = max(width_of(f"{tick:.4g}") for tick in axes.get_yticks())
@@ -110,7 +110,7 @@ def _draw(found: PathFound) -> Figure:
         nearest = int(np.nanargmin(np.where(np.isnan(y), np.nan, np.abs(x - found.chosen))))
         axes.plot(x[nearest], y[nearest], CHOSEN.marker, color=CHOSEN.colour, markersize=8)
     axes.locator_params(axis="y", nbins=5)
-    _make_room(axes)
+    make_room(axes)
     _stretch(axes, x)
     axes.yaxis.label.set_color(stand_in("ink"))
     axes.set(xlabel=shorten(found.x_label, 320), ylabel=shorten(found.y_label, 240))

@@ -19,7 +19,7 @@ from consilience.study.finding import (
     Finding,
     Verdict,
 )
-from consilience.study.report import by_outcome, comparisons, discoveries, upset
+from consilience.study.report import by_outcome, comparisons, discoveries, robustness, upset
 from consilience.study.report.canvas import Chart
 from consilience.study.report.comparisons import NAMES
 from consilience.study.report.series import MOST_CLASSES
@@ -253,6 +253,16 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             "Subgroups: for whom it holds",
             _there(comparisons.subgroups(finding)),
             lead=who,
+        ),
+        Section(
+            "missing",
+            "Robustness: when measurements are missing",
+            _there(robustness.robustness(finding)),
+            lead=robustness.LEAD,
+            notes=[
+                *(Note(text, "neutral") for text in robustness.said(finding)),
+                *(Note(text, "warning") for text in robustness.failures(finding)),
+            ],
         ),
         Section(
             "matters",
