@@ -23,7 +23,69 @@ if TYPE_CHECKING:
 
 
 class GraphFusion(DeepFusion):
-    """placeholder"""
+    """Graph convolutions a modality and what their labels say together (MOGONET; Wang et al. 2021).
+
+    In each modality the training patients make a graph (`PatientGraph`: edges where the
+    cosine of their features passes a threshold that gives each `neighbours` on average).
+    Graph convolutions carry each patient's features along the edges, a linear layer on the
+    last state says what the modality makes of him, with its own loss, and the view
+    correlation discovery network learns the outcome from the products of what all say:
+    probabilities of classes; 1 and the log hazard ratio or the number; probabilities of
+    the event by interval. Of one to three modalities that is the whole tensor of the
+    paper (equation 7); of more, the outer products of all pairs, whose number does not
+    explode. All is trained together, by the sum of the losses; the patients held back
+    judge the whole alone.
+
+    Against the paper: states are normalised (layer normalisation), and what the modality's
+    encoder makes of the patient alone is added to his state, so that a patient without
+    neighbours is not lost; ``own_features=False`` leaves that out.
+
+    **Unseen patients** need no refit: each is joined to the training patients nearest to
+    him, by the same threshold, and to no other; see `consilience.nn.graphs`. A training
+    patient who is asked again is found by his features and has his own place in the graph.
+    In training, patients held back are nodes by their features (as in the paper); their
+    outcomes are not used. The fitted method holds the training patients' features.
+
+    Other kinds than tables: alike are bags with a like mean of the instances and images
+    alike when pooled to four values an axis, and that summary is what neighbours pass on;
+    the encoder sees the whole bag or image of the patient himself.
+
+    Missing values: the training mean. Missing modalities: the patient is no node of that
+    graph, and in the products a learned vector speaks for the modality; `modality_dropout`
+    hides some in training so that it is learned.
+
+    Parameters
+    ----------
+    outcome, width, modality_dropout, survival, members, training, random_state
+        See `DeepFusion`.
+    neighbours : int
+        How many a training patient has on average, in each graph (the paper: 2 to 10).
+    reduction : int, optional
+        Principal components by which patients are compared; all features by default.
+    layers : int
+        Graph convolutions: how many steps away a patient hears others (the paper: 3).
+    dropout : float
+        Share of the states set to 0 in training.
+    own_features : bool
+        Whether what the encoder makes of a patient alone is added.
+    modalities, encoders
+        See `DeepFusion`.
+
+    Attributes
+    ----------
+    sources_, members_
+        See `DeepFusion`.
+    graphs_ : dict of str to PatientGraph
+    shares_ : dict of str to float
+        How far the outputs of the training patients move when a modality is hidden, as
+        shares of 1.
+
+    References
+    ----------
+    Wang T. et al. MOGONET integrates multi-omics data using graph convolutional networks
+    allowing patient classification and biomarker identification. Nature Communications
+    12, 3445 (2021).
+    """
 
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {"neighbours": (5, 15)}
 
@@ -84,7 +146,7 @@ class GraphFusion(DeepFusion):
             self.sources_,
             self.width,
             graphs=self.graphs_,
-            saying=saying_for(self.saying_),
+            saying=saying_for(self.head_),
             layers=self.layers,
             dropout=self.dropout,
             own_features=self.own_features,
@@ -97,7 +159,8 @@ class GraphFusion(DeepFusion):
     ) -> None:
         """Draw the graphs of all training patients, and train in them."""
         rows = np.arange(len(strata))
-        self.saying_ = head
+        assert head is not None
+        self.head_ = head
         self.graphs_ = self._graphs(reader, rows)
         super()._train(reader, strata, head, y)
         self.shares_ = self._shares(reader, rows)

@@ -71,13 +71,16 @@ class PatientConvolutions(nn.Module):
 
     With H the states of the training patients, H_0 their features, each layer is::
 
-        H_l+1 = dropout(leaky(A^ H_l W_l + b_l))
+        H_l+1 = dropout(leaky(norm(A^ H_l W_l)))
 
     A training patient, told by his features, is given his state in that graph. Any other
     patient q is joined to the training patients alone, by edges a_qj of the same
     threshold, and changes nothing for them nor for others; with d_q = 1 + sum_j a_qj::
 
-        h_l+1 = leaky((sum_j a_qj / sqrt(d_q d_j) H_l,j + h_l / d_q) W_l + b_l)
+        h_l+1 = leaky(norm((sum_j a_qj / sqrt(d_q d_j) H_l,j + h_l / d_q) W_l))
+
+    where norm is layer normalisation, with its own scale and bias: means over neighbours
+    are small, and would be drowned by what is added to them.
 
     Parameters
     ----------
@@ -119,7 +122,7 @@ class PatientConvolutions(nn.Module):
         self._hold("marks", marks[order].numpy())
         self._hold("order", order.numpy())
         sizes = [before, *widths]
-        self.layers = nn.ModuleList(nn.Linear(*ends) for ends in pairwise(sizes))
+        self.layers = nn.ModuleList(nn.Linear(*ends, bias=False) for ends in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(after) for after in widths)
         self.dropout = nn.Dropout(dropout)
 
@@ -149,8 +152,7 @@ class PatientConvolutions(nn.Module):
         """Return the states of the training patients before and after each layer."""
         states = [self.nodes]
         for place, layer in enumerate(self.layers):
-            told = (states[-1] @ layer.weight.T).float()
-            told = torch.sparse.mm(self.adjacency, told) + layer.bias
+            told = torch.sparse.mm(self.adjacency, layer(states[-1]).float())
             states.append(self._after(told, place))
         return states
 
@@ -159,8 +161,8 @@ class PatientConvolutions(nn.Module):
         links, own = self.links(asked)
         here = asked
         for place, (layer, there) in enumerate(zip(self.layers, states, strict=False)):
-            told = links @ (there @ layer.weight.T) + own[:, None] * (here @ layer.weight.T)
-            here = self._after(told + layer.bias, place)
+            told = links @ layer(there) + own[:, None] * layer(here)
+            here = self._after(told, place)
         return here
 
     def _after(self, told: Tensor, place: int) -> Tensor:
