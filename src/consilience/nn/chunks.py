@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-CHUNK = 8192  # rows
+CHUNK = 4096  # rows
 
 
-def by_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, size: int = CHUNK) -> Tensor:
+def by_chunks(function: Callable[..., Tensor], *rows: Tensor, size: int = CHUNK) -> Tensor:
     """Return a function of each row, computed and differentiated some rows at a time.
 
     Only the outputs are kept; what lies between is computed once more for the gradient
@@ -20,8 +20,9 @@ def by_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, size: int = CH
     Parameters
     ----------
     function : callable
-        From (k, ...) to (k, ...), each row by itself.
-    rows : Tensor of shape (n, ...)
+        From arrays of k rows to one of k rows, each row by itself.
+    *rows : Tensor of shape (n, ...)
+        What it is given.
     size : int
         Rows at a time.
 
@@ -29,10 +30,10 @@ def by_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, size: int = CH
     -------
     Tensor of shape (n, ...)
     """
-    if len(rows) <= size:
-        return function(rows)
-    pieces = torch.split(rows, size)
-    return torch.cat([recomputed(function, piece) for piece in pieces])
+    if len(rows[0]) <= size:
+        return function(*rows)
+    pieces = zip(*(torch.split(each, size) for each in rows), strict=True)
+    return torch.cat([recomputed(function, *piece) for piece in pieces])
 
 
 def recomputed(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -93,33 +93,41 @@ class AttentionBlock(nn.Module):
 
     def weights(self, points: Tensor, instances: Tensor, owner: Tensor, n: int) -> Tensor:
         """Return how much each point attends to each instance, (n_instances, heads, m)."""
-        queries, keys = self._split(self.query(points)), self._split(self.key(instances))
-        scores = torch.einsum("ihd,mhd->ihm", keys, queries) / math.sqrt(queries.shape[-1])
-        return segment_softmax(scores, owner, n)
+        queries = self._split(self.query(points))
+        queries = queries / math.sqrt(queries.shape[-1])
+
+        def scores(mine: Tensor) -> Tensor:
+            return torch.einsum("ihd,mhd->ihm", self._split(self.key(mine)), queries)
+
+        return segment_softmax(by_chunks(scores, instances), owner, n)
 
     def gather(self, points: Tensor, instances: Tensor, owner: Tensor, n: int) -> Tensor:
         """Let the same points, (m, hidden), attend to each patient's instances: (n, m, hidden)."""
+
+        def sums(weights: Tensor, mine: Tensor) -> Tensor:
+            values = self._split(self.value(mine))
+            return torch.einsum("bihm,bihd->bmhd", weights.to(values.dtype), values)
+
         blocks = Blocks.of(owner, n)
         weights = blocks.laid(self.weights(points, instances, owner, n))
-        values = blocks.laid(self._split(self.value(instances)))
-        sums = torch.einsum("bihm,bihd->bmhd", weights.to(values.dtype), values)
-        return self._finished(points, segment_sum(sums, blocks.owner, n).flatten(-2))
+        summed = by_chunks(sums, weights, blocks.laid(instances), size=CHUNK // LENGTH)
+        return self._finished(points, segment_sum(summed, blocks.owner, n).flatten(-2))
 
     def spread(self, instances: Tensor, points: Tensor, owner: Tensor) -> Tensor:
         """Let each instance attend to his patient's points, (n, m, hidden)."""
-        blocks = Blocks.of(owner, len(points))
-        keys, values = self._split(self.key(points)), self._split(self.value(points))
 
-        def attended(which: Tensor) -> Tensor:
-            mine = instances[blocks.index[which]]
-            queries, whose = self._split(self.query(mine)), blocks.owner[which]
-            scores = torch.einsum("bihd,bmhd->bihm", queries, keys[whose])
+        def attended(mine: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            queries = self._split(self.query(mine))
+            scores = torch.einsum("bihd,bmhd->bihm", queries, keys)
             weights = (scores / math.sqrt(queries.shape[-1])).softmax(dim=-1)
-            sums = torch.einsum("bihm,bmhd->bihd", weights, values[whose])
-            return self._finished(mine, sums.flatten(-2))
+            summed = torch.einsum("bihm,bmhd->bihd", weights, values)
+            return self._finished(mine, summed.flatten(-2))
 
-        number = torch.arange(len(blocks.owner), device=owner.device)
-        return blocks.back(by_chunks(attended, number, size=CHUNK // LENGTH))
+        blocks = Blocks.of(owner, len(points))
+        keys = self._split(self.key(points))[blocks.owner]
+        values = self._split(self.value(points))[blocks.owner]
+        rows = blocks.laid(instances), keys, values
+        return blocks.back(by_chunks(attended, *rows, size=CHUNK // LENGTH))
 
 
 class PoolingNetwork(Encoder):

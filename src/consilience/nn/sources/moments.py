@@ -59,10 +59,10 @@ def standardised(
     values: npt.NDArray[Any], mean: FloatArray, scale: FloatArray
 ) -> npt.NDArray[np.float32]:
     """Return values, (..., width), less the mean and over the scale, in single precision."""
-    out = values.astype(np.float32)
-    out -= mean.astype(np.float32)
-    out /= scale.astype(np.float32)
-    return out
+    out = values.astype(np.result_type(values.dtype, np.float32))  # a large mean needs its digits
+    out -= mean.astype(out.dtype)
+    out /= scale.astype(out.dtype)
+    return out.astype(np.float32, copy=False)
 
 
 def evenly(n: int, most: int) -> npt.NDArray[np.intp]:
