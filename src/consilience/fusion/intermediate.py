@@ -193,8 +193,9 @@ class IntermediateFusion(DeepFusion):
         rows = np.flatnonzero(reader.informed())
         total = np.zeros(len(self.sources_.fitted_))
         owners = np.zeros(len(total))
+        networks = self.networks()  # made here: weights made in inference mode take no gradient
         with torch.inference_mode():
-            for network in self.networks():
+            for network in networks:
                 assert isinstance(network, IntermediateNetwork)
                 for batch in reader.batches(rows, AT_ONCE):
                     total += network.gates(batch).sum(dim=0).numpy()
