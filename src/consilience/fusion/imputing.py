@@ -59,7 +59,7 @@ class Imputes:
             encoder = self.blocks_.stack_.fitted_[name]
             if isinstance(encoder, TableEncoder):
                 estimate = _as_measured(self.blocks_, name, values, encoder)
-                table = _filled(cohort, name, estimate.set_axis(cohort.index[known]))
+                table = filled(cohort, name, estimate.set_axis(cohort.index[known]))
                 cohort = cohort.with_modality(name, table)
         return cohort
 
@@ -80,7 +80,7 @@ def _as_measured(
     return own
 
 
-def _filled(cohort: Cohort, name: str, estimate: pd.DataFrame) -> Table:
+def filled(cohort: Cohort, name: str, estimate: pd.DataFrame) -> Table:
     """Return the table with the estimate where there is no value."""
     if name not in cohort.modalities or not cohort.has(name).any():
         return Table(estimate)

@@ -78,7 +78,7 @@ def test_events_that_hold_the_whole_risk_set_beside_a_censored_patient_have_a_gr
     risk = torch.tensor([60.0, 60.0, -60.0], requires_grad=True)
     loss = cox_loss(risk, torch.tensor([1, 1, 1]), torch.tensor([True, True, False]))
     loss.backward()
-    unit = np.spacing(np.float32(60))  # what single precision can tell beside a risk of 60
+    unit = float(np.spacing(np.float32(60)))  # what single precision can tell beside a risk of 60
     assert loss.item() == pytest.approx(np.log(2) / 2, abs=2 * unit)
     assert torch.isfinite(risk.grad).all()
 
