@@ -116,9 +116,11 @@ def _said(names: pd.Index, empty: npt.NDArray[np.intp], usable: npt.NDArray[np.b
     )
     if usable.all():
         return f"{said}."
+    lost = int((~usable).sum())
+    who = "1 patient is" if lost == 1 else f"{lost} patients are"
     return (
-        f"{said}; {int((~usable).sum())} patients are left without an instance and count as not "
-        f"measured, {listing(names[~usable])}."
+        f"{said}; {who} left without an instance and counted as not measured, "
+        f"{listing(names[~usable])}."
     )
 
 

@@ -111,7 +111,9 @@ class ImageSource(Source):
             image = image[..., None]
         elif image.ndim < 1 or image.shape[-1] != self.channels_:
             has = image.shape[-1] if image.ndim else 0
-            raise UnusableImageError(f"has {has} channels in its last axis, not {self.channels_}")
+            raise UnusableImageError(
+                f"has {has} values in its last axis where {self.channels_} channels are told"
+            )
         axes = image.ndim - 1
         if axes not in LARGEST or (self.axes_ and axes != self.axes_):
             raise UnusableImageError(f"has {axes} axes of space, not {self.axes_ or '2 or 3'}")
