@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
 from consilience.fusion.block_fusion import check_whole
@@ -166,6 +165,8 @@ class FeatureGraphFusion(DeepFusion):
         }
         self.known_ = None
         if self.network is not None:
+            if not self.nodes_:
+                raise InputError("network ties features of tables, and there are no feature nodes.")
             self.known_ = KnownNetwork().fit(self.network, self.nodes_)
         super()._train(reader, strata, head, y)
         self.sizes_ = self._sizes()

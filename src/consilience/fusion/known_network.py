@@ -167,7 +167,7 @@ def _of_table(frame: pd.DataFrame, what: str, unit: str, first: int) -> Edges:
         one, other = ends.iloc[place]
         raise InputError(
             f"{what}: {unit} {place + first}, {one!r} and {other!r}, has the weight "
-            f"{given.iloc[place]!r}; give a number of 0 or more."
+            f"{str(given.iloc[place])!r}; give a number of 0 or more."
         )
     pairs = zip(ends.iloc[:, 0], ends.iloc[:, 1], weights, strict=True)
     return [(str(one), str(other), float(weight)) for one, other, weight in pairs]
