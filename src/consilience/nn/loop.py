@@ -98,20 +98,28 @@ def own_randomness() -> Iterator[None]:
         yield
 
 
+class _Processes(DDPStrategy):
+    """A process a device, whose beginning is not announced."""
+
+    def setup_environment(self) -> None:
+        with _quiet():
+            super().setup_environment()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Lightning's own remarks from the terminal; nobody else's."""
-    log = logging.getLogger("lightning")
-    before = {one: one.level for one in (log, logging.getLogger("lightning.fabric"))}
+    names = ("lightning", "lightning.fabric", "lightning.pytorch")
+    before = {log: log.level for log in map(logging.getLogger, names)}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        for one in before:
-            one.setLevel(logging.ERROR)
+        for log in before:
+            log.setLevel(logging.ERROR)
         try:
             yield
         finally:
-            for one, level in before.items():
-                one.setLevel(level)
+            for log, level in before.items():
+                log.setLevel(level)
 
 
 def _fabric(settings: Training, patients: int) -> Fabric:
@@ -134,7 +142,7 @@ def _fabric(settings: Training, patients: int) -> Fabric:
         )
     if settings.devices > patients:
         raise InputError(f"training: {settings.devices} devices for {patients} patients.")
-    several = DDPStrategy(start_method="spawn", find_unused_parameters=True)
+    several = _Processes(start_method="spawn", find_unused_parameters=True)
     with _quiet():
         return Fabric(
             accelerator=kind,
@@ -149,17 +157,22 @@ def _launched(fabric: Fabric, work: Work, checkpoint: Checkpoint | None, reading
     name = f"{InputError.__module__}.{InputError.__name__}: "
     try:
         with _quiet():
-            state: State = fabric.launch(partial(_train_in, work, checkpoint, reading))
+            found: dict[str, Any] = fabric.launch(partial(_train_in, work, checkpoint, reading))
     except ProcessRaisedException as reason:
         if name not in str(reason):
             raise
         raise InputError(str(reason).rsplit(name, 1)[1].strip()) from None
-    return state
+    best = {name: torch.from_numpy(array) for name, array in found["best"].items()}
+    return State(**{**found, "best": best})
 
 
-def _train_in(work: Work, checkpoint: Checkpoint | None, reading: int, fabric: Fabric) -> State:
-    """Train in a process that Lightning started; it gives its own Fabric last."""
-    return _train(fabric, work, checkpoint, reading)
+def _train_in(
+    work: Work, checkpoint: Checkpoint | None, reading: int, fabric: Fabric
+) -> dict[str, Any]:
+    """Train in a process that Lightning started; arrays outlive it, shared tensors do not."""
+    found = asdict(_train(fabric, work, checkpoint, reading))
+    best = {name: weight.cpu().numpy() for name, weight in found["best"].items()}
+    return {**found, "best": best}
 
 
 def _train(fabric: Fabric, work: Work, checkpoint: Checkpoint | None, reading: int) -> State:
