@@ -119,7 +119,7 @@ class IntermediateFusion(DeepFusion):
         linear_path: bool = True,
         width: int = 16,
         dropout: float = 0.2,
-        modality_dropout: float = 0.2,
+        modality_dropout: float = 0.4,
         survival: Survival = "cox",
         members: int = 1,
         training: Training | None = None,

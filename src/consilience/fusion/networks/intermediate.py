@@ -14,6 +14,11 @@ from consilience.nn.batch import Batch, Part
 from consilience.nn.network import Encoded, FusionNetwork
 from consilience.nn.sources import Source, Sources, TableSource
 
+HIDDEN = 0.5  # share of the features hidden from the linear path in training
+# Adam moves all weights by equal steps: divided by the number of features, tables of any
+# width are learned at about one speed. Times 10, it is about that of the other layers.
+STEP = 10.0
+
 
 class IntermediateNetwork(FusionNetwork):
     """Codes of the modalities, deepened step by step and fused at the stages asked for.
@@ -237,8 +242,7 @@ class LinearTable(nn.Module):
 
     def __init__(self, source: TableSource, n_outputs: int) -> None:
         super().__init__()
-        # Tables of any width begin with an equal voice.
-        self.scale = 1.0 / math.sqrt(max(1, len(source.features_)))
+        self.scale = STEP / max(1, len(source.features_))
         self.numbers = nn.Linear(len(source.numbers_), n_outputs, bias=False)
         nn.init.zeros_(self.numbers.weight)
         sizes = [len(own) + 1 for own in source.levels_.values()]
@@ -246,7 +250,7 @@ class LinearTable(nn.Module):
         for layer in levels:
             nn.init.zeros_(layer.weight)
         self.levels = nn.ModuleList(levels)
-        self.drop = nn.Dropout(0.5)
+        self.drop = nn.Dropout(HIDDEN)
 
     def forward(self, part: Part) -> Tensor:
         """Return the combinations, (m, n_outputs)."""

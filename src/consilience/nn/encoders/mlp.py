@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import torch
 from torch import Tensor, nn
 
 from consilience.nn.batch import Part
+from consilience.nn.encoders.columns import Columns
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder
 from consilience.nn.sources import TableSource
-
-LONGEST = 16  # entries of the vector of a level
 
 
 class MLP(EncoderSettings):
     """Linear layers with layer normalisation, GELU and dropout.
+
+    The inputs are divided by the root of their number, and the first weights multiplied
+    by it: at first this changes nothing, but Adam, which moves all weights by equal steps,
+    would otherwise learn a table of many features by heart before a narrow one has been
+    learned at all (for the principle: Yang and Hu, Tensor programs IV, ICML 2021).
 
     Parameters
     ----------
@@ -25,15 +30,15 @@ class MLP(EncoderSettings):
     dropout : float
         Share of each layer's outputs set to 0 in training.
     input_dropout : float
-        Share of the features set to their mean in training.
+        Share of the inputs set to 0, a number's mean, in training.
     """
 
     def __init__(
         self,
-        depth: int = 2,
+        depth: int = 1,
         hidden: int | None = None,
-        dropout: float = 0.2,
-        input_dropout: float = 0.0,
+        dropout: float = 0.3,
+        input_dropout: float = 0.3,
     ) -> None:
         self.depth = depth
         self.hidden = hidden
@@ -46,34 +51,27 @@ class MLP(EncoderSettings):
 
 
 class Perceptron(Encoder):
-    """The network of `MLP`: numbers, indicators of gaps, and embeddings of categories go in."""
-
-    gappy: Tensor
+    """The network of `MLP`."""
 
     def __init__(self, source: TableSource, widths: list[int], settings: MLP) -> None:
         super().__init__()
         self.width = widths[-1]
-        self.register_buffer("gappy", torch.as_tensor(np.flatnonzero(source.gappy_)))
-        levels = [len(own) for own in source.levels_.values()]
-        lengths = [min(LONGEST, (n + 2) // 2) for n in levels]
-        self.embeddings = nn.ModuleList(
-            nn.Embedding(n + 1, k, padding_idx=0) for n, k in zip(levels, lengths, strict=True)
-        )
+        self.columns = Columns(source)
         self.drop = nn.Dropout(settings.input_dropout)
         layers: list[nn.Module] = []
-        before = len(source.numbers_) + int(source.gappy_.sum()) + sum(lengths)
+        before = len(self.columns.features)
+        self.scale = 1.0 / math.sqrt(before)
         for after in widths:
-            layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.GELU()]
-            layers += [nn.Dropout(settings.dropout)]
+            linear = nn.Linear(before, after)
+            if not layers:
+                with torch.no_grad():
+                    linear.weight /= self.scale
+            layers += [linear, nn.LayerNorm(after), nn.GELU(), nn.Dropout(settings.dropout)]
             before = after
         self.layers = nn.Sequential(*layers)
 
     def forward(self, part: Part) -> Tensor:
-        gaps = 1.0 - part.arrays["known"][:, self.gappy]
-        codes = part.arrays["codes"]
-        levels = [layer(codes[:, i]) for i, layer in enumerate(self.embeddings)]
-        columns = torch.cat([self.drop(part.arrays["numbers"]), gaps, *levels], dim=1)
-        out: Tensor = self.layers(columns)
+        out: Tensor = self.layers(self.drop(self.columns(part)) * self.scale)
         return out
 
 
