@@ -11,7 +11,7 @@ from consilience.errors import InputError
 from consilience.nn.batch import Part
 from consilience.nn.blocks import LENGTH, Blocks
 from consilience.nn.chunks import CHUNK, by_chunks, recomputed
-from consilience.nn.encoders.attention import InstanceLayer
+from consilience.nn.encoders.attention import GatedPooling, InstanceLayer
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
 from consilience.nn.segments import segment_softmax, segment_sum
 from consilience.nn.sources import BagSource
@@ -21,9 +21,11 @@ class TransformerPooling(EncoderSettings):
     """Instances that see each other through a few inducing points (Lee et al., 2019).
 
     An induced set attention block (eq. 9) lets m learned points attend to a patient's
-    instances, and each instance to the m points as they then are; one learned seed attends to
-    the instances that come out (pooling by multihead attention, eq. 11). No instance attends
-    to another directly, so that time and memory grow with instances times m.
+    instances, and each instance to the m points as they then are. No instance attends to
+    another directly, so that time and memory grow with instances times m. What comes out is
+    pooled by gated attention (see `GatedAttention`) and not, as in the paper, by a learned
+    seed: each instance then has one weight, and on bags of which a few instances carry the
+    outcome the loss of patients held back came out lower.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class TransformerPooling(EncoderSettings):
     hidden : int, optional
         Length of an instance's vector; twice the width by default.
     dropout : float
-        Share of the entries of an instance's vector set to 0 in training.
+        Share of the entries of an instance's vector, and of the gates, set to 0 in training.
 
     References
     ----------
@@ -140,49 +142,42 @@ class PoolingNetwork(Encoder):
         self.width, self.n_tokens = width, settings.inducing
         self.layer = InstanceLayer(len(source.features_), hidden, settings.dropout)
         self.points = nn.Parameter(nn.init.xavier_uniform_(torch.empty(settings.inducing, hidden)))
-        self.seed = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, hidden)))
         self.inwards = AttentionBlock(hidden, settings.heads)
         self.outwards = AttentionBlock(hidden, settings.heads)
-        self.pool = AttentionBlock(hidden, settings.heads)
+        self.pool = GatedPooling(hidden, max(1, hidden // 2), settings.dropout)
         self.out = nn.Sequential(
             nn.Linear(hidden, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(settings.dropout)
         )
 
-    def _induced(self, part: Part) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the instances' vectors, their owners, and the points of each patient."""
+    def _gathered(self, instances: Tensor, part: Part) -> Tensor:
+        """Return the inducing points of each patient, (m, inducing, hidden)."""
+
+        def gathered(instances: Tensor) -> Tensor:
+            assert part.owner is not None
+            return self.inwards.gather(self.points, instances, part.owner, len(part))
+
+        few = len(instances) <= CHUNK
+        return gathered(instances) if few else recomputed(gathered, instances)
+
+    def _pooled(self, part: Part) -> tuple[Tensor, Tensor]:
+        """Return a vector a patient, and the weights of the instances."""
         assert part.owner is not None
         instances = by_chunks(self.layer, part.arrays["instances"])
-        points = self._gathered(self.inwards, self.points, instances, part)
-        return instances, part.owner, points
-
-    def _seen(self, part: Part) -> Tensor:
-        """Return the instances' vectors once they have seen each other, (n_instances, hidden)."""
-        instances, owner, points = self._induced(part)
-        return self.outwards.spread(instances, points, owner)
-
-    def _gathered(
-        self, block: AttentionBlock, points: Tensor, instances: Tensor, part: Part
-    ) -> Tensor:
-        def gathered(points: Tensor, instances: Tensor) -> Tensor:
-            assert part.owner is not None
-            return block.gather(points, instances, part.owner, len(part))
-
-        if len(instances) <= CHUNK:
-            return gathered(points, instances)
-        return recomputed(gathered, points, instances)
+        points = self._gathered(instances, part)
+        seen = self.outwards.spread(instances, points, part.owner)
+        pooled: tuple[Tensor, Tensor] = self.pool(seen, part.owner, len(part))
+        return pooled
 
     def forward(self, part: Part) -> Tensor:
-        pooled = self._gathered(self.pool, self.seed, self._seen(part), part)
-        vectors: Tensor = self.out(pooled[:, 0])
+        vectors: Tensor = self.out(self._pooled(part)[0])
         return vectors
 
     def tokens(self, part: Part) -> Tensor:
         """Return the inducing points of each patient, (m, inducing, width)."""
-        vectors: Tensor = self.out(self._induced(part)[2])
+        instances = by_chunks(self.layer, part.arrays["instances"])
+        vectors: Tensor = self.out(self._gathered(instances, part))
         return vectors
 
     def attention(self, part: Part) -> Tensor:
-        """Return the seed's weight of each instance, the mean over heads, (n_instances,)."""
-        assert part.owner is not None
-        weights = self.pool.weights(self.seed, self._seen(part), part.owner, len(part))
-        return weights[:, :, 0].mean(dim=1)
+        """Return the weight of each instance, (n_instances,); a patient's add up to 1."""
+        return self._pooled(part)[1]
