@@ -7,7 +7,8 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -170,7 +171,8 @@ def _train_in(
     work: Work, checkpoint: Checkpoint | None, reading: int, fabric: Fabric
 ) -> dict[str, Any]:
     """Train in a process that Lightning started; arrays outlive it, shared tensors do not."""
-    found = asdict(_train(fabric, work, checkpoint, reading))
+    own = replace(work, network=deepcopy(work.network))  # as it comes, its memory is all processes'
+    found = asdict(_train(fabric, own, checkpoint, reading))
     best = {name: weight.cpu().numpy() for name, weight in found["best"].items()}
     return {**found, "best": best}
 
