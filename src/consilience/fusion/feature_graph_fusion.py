@@ -198,7 +198,7 @@ class FeatureGraphFusion(DeepFusion):
         if self.known_ is None:
             return "no network was given"
         tied, lost = len(np.unique(self.known_.rows_)), len(self.known_.unmatched_)
-        return f"{tied} of {len(self.sizes_)} features are tied; {lost} names are not measured"
+        return f"{tied} of {len(self.sizes_)} features are tied; names not measured: {lost}"
 
 
 def node_names(source: TableSource) -> list[str]:
