@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from consilience.cohort import Cohort
-from consilience.errors import InputError
+from consilience.errors import InputError, listing
 from consilience.fusion.base import check_cohort
-from consilience.fusion.block_fusion import check_whole
-from consilience.fusion.deep import AT_ONCE, DeepFusion
+from consilience.fusion.deep import AT_ONCE, DeepFusion, Member
+from consilience.fusion.deep_fit import fit_network
 from consilience.fusion.deep_head import DeepHead, Survival
 from consilience.fusion.discovery import Discovery, Weights
+from consilience.fusion.fine_tuning import (
+    check_pretrained,
+    known_to,
+    put_start,
+    settings_of,
+    sources_of,
+    started,
+    starting_weights,
+)
 from consilience.fusion.task import Y
+from consilience.fusion.transformer_form import check_form, check_same_form
 from consilience.nn.training import Training
 
 if TYPE_CHECKING:
@@ -26,6 +36,12 @@ if TYPE_CHECKING:
 
 READER = "prediction"  # the row of an attention map that is read for the outcome
 MOST_PAIRS = 10  # of modalities shown
+Freeze = Literal["none", "encoders", "all"]
+FROZEN: dict[str, tuple[str, ...]] = {  # how the names of weights begin that stay as they are
+    "none": (),
+    "encoders": ("encoders.", "labels."),
+    "all": ("encoders.", "labels.", "transformer."),
+}
 
 
 class CrossModalTransformer(DeepFusion):
@@ -45,6 +61,16 @@ class CrossModalTransformer(DeepFusion):
     ----------
     outcome : str
         "binary", "multiclass", "continuous" or "survival"; `for_outcome` sets it.
+    pretrained : Pretraining, FrozenEstimator or str, optional
+        What to start from. A `Pretraining` as it is set up is first fitted on the training
+        patients; a fitted one inside scikit-learn's `FrozenEstimator`, or the folder to
+        which one was saved, is taken as it is. The form (width, tokens, heads, depth) must
+        be the same; encoders, and how features are standardised, are the pretraining's, and a
+        feature that it knows may not be missing from a table. A modality that it does not
+        know is left out, with a warning.
+    freeze : {"none", "encoders", "all"}
+        What of the pretraining stays as it is while the outcome is learned: nothing, the
+        encoders, or all but the head. Of no account without a pretraining.
     tokens : int
         Most tokens of a table. The cost of attention goes with the square of all tokens.
     heads : int
@@ -76,6 +102,8 @@ class CrossModalTransformer(DeepFusion):
         self,
         outcome: str | None = "binary",
         *,
+        pretrained: Any = None,
+        freeze: Freeze = "none",
         tokens: int = 8,
         heads: int = 4,
         depth: int = 2,
@@ -100,6 +128,8 @@ class CrossModalTransformer(DeepFusion):
             modalities=modalities,
             encoders=encoders,
         )
+        self.pretrained = pretrained
+        self.freeze = freeze
         self.tokens = tokens
         self.heads = heads
         self.depth = depth
@@ -108,6 +138,39 @@ class CrossModalTransformer(DeepFusion):
     def check_settings(self) -> None:
         super().check_settings()
         check_form(self)
+        if self.freeze not in FROZEN:
+            raise InputError(f"freeze must be {listing(FROZEN, most=4)}, not {self.freeze!r}.")
+        if self.pretrained is not None:
+            check_pretrained(self.pretrained)
+            if self.encoders:
+                raise InputError(
+                    "encoders are given beside pretrained, whose encoders are used: give them "
+                    "to the Pretraining."
+                )
+
+    def _fit(self, cohort: Cohort, y: Y) -> None:
+        self.__dict__.pop("_start", None)
+        if self.pretrained is None:
+            super()._fit(cohort, y)
+            return
+        pretraining = started(self.pretrained, cohort)
+        check_same_form(self, pretraining, "the pretraining")
+        self.modalities_ = known_to(pretraining, self.modalities_, self.modalities)
+        self.n_features_in_ = cohort.only(self.modalities_).shape[1]
+        sources = sources_of(pretraining, self.modalities_)
+        self.starting_encoders_ = dict(pretraining.encoders or {})
+        self._start = starting_weights(pretraining, list(sources.fitted_))
+        try:
+            fit_network(self, cohort.only(self.modalities_), y, sources)
+        finally:
+            del self._start
+
+    def _built(self, member: Member) -> FusionNetwork:
+        network = super()._built(member)
+        if "_start" in self.__dict__:
+            number = len(self.members_) % len(self._start)
+            put_start(network, self._start[number], FROZEN[self.freeze])
+        return network
 
     def _network(self) -> FusionNetwork:
         from consilience.fusion.networks.cross_modal_transformer import CrossModalNetwork
@@ -119,7 +182,7 @@ class CrossModalTransformer(DeepFusion):
             depth=self.depth,
             tokens=self.tokens,
             dropout=self.dropout,
-            encoders=self.encoders,
+            encoders=self.__dict__.get("starting_encoders_", self.encoders),
             modality_dropout=self.modality_dropout,
         )
 
@@ -187,28 +250,20 @@ class CrossModalTransformer(DeepFusion):
                     has[rows, 1:] = found.present.numpy()
         return maps / max(1, len(self.members_)), has
 
+    def without_patients(self) -> Self:
+        """Return the fitted method as a bundle holds it.
+
+        The weights are its own; of a pretraining that it started from, the settings stay:
+        fitted again, it is first pretrained on the patients it is given.
+        """
+        own: Self = super().without_patients()
+        if self.pretrained is not None:
+            own.pretrained = settings_of(self.pretrained)
+        return own
+
     def discoveries(self) -> list[Discovery]:
         """Return the learning curves, and the mean attention of the training patients."""
         return [*super().discoveries(), *attention_found(self)]
-
-
-def check_form(method: Any) -> None:
-    """Refuse a form that no transformer can have: tokens, heads, depth, dropout.
-
-    Raises
-    ------
-    InputError
-        Naming the setting.
-    """
-    for name in ("tokens", "heads", "depth"):
-        check_whole(name, getattr(method, name), 1)
-    if method.width % method.heads:
-        raise InputError(
-            f"width is {method.width}, which {method.heads} heads cannot share equally; "
-            "make it a multiple."
-        )
-    if not 0 <= method.dropout < 1:
-        raise InputError(f"dropout must be at least 0 and below 1, not {method.dropout!r}.")
 
 
 def attention_found(method: CrossModalTransformer) -> list[Discovery]:
