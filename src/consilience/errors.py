@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class MissingExtraError(InputError):
+    """What was asked for needs an optional library that is not installed."""
+
+
 class InputWarning(UserWarning):
     """Input that can be used, with something the user should know about it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from consilience.errors import InputError
+from consilience.errors import MissingExtraError
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
@@ -22,7 +22,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
 
     Raises
     ------
-    InputError
+    MissingExtraError
         If it is not installed; the sentence says which extra to install.
     """
     try:
@@ -30,6 +30,6 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as missing:
         if missing.name != module.partition(".")[0]:
             raise
-        raise InputError(
+        raise MissingExtraError(
             f"{purpose} needs the extra {extra!r}: pip install 'consilience[{extra}]'."
         ) from missing

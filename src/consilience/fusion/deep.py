@@ -151,6 +151,8 @@ class DeepFusion(Fusion):
             )
         if self.survival not in ("cox", "discrete"):
             raise InputError(f"survival must be 'cox' or 'discrete', not {self.survival!r}.")
+        if self.training is not None:
+            self.training.check()
         need_torch()
 
     def _check_encoder(self, name: str, encoder: Any) -> None:

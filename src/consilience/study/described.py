@@ -33,7 +33,8 @@ def summary(method: str) -> str:
 def references(method: str) -> list[str]:
     """Return where a method is from, an entry a paper."""
     section = re.search(r"^References\n-+\n(.*?)(?=\n\w+\n-+\n|\Z)", _doc(method), re.S | re.M)
-    entries = section[1].split("\n\n") if section else []
+    # Parted by an empty line, or each with its number in front.
+    entries = re.split(r"\n\n|^\.\. \[\d+\]", section[1], flags=re.M) if section else []
     return [_plain(entry) for entry in entries if entry.strip()]
 
 

@@ -38,6 +38,8 @@ class Evaluation:
     settings : dict
         What was chosen in each fold.
     failed : str or None
+    seconds : float or None
+        Mean time of a fold, to fit and to predict.
     """
 
     candidate: Candidate
@@ -47,6 +49,7 @@ class Evaluation:
     fold_informed: dict[str, npt.NDArray[np.bool_]]
     settings: dict[str, Any]
     failed: str | None = None
+    seconds: float | None = None
 
     def by_fold(
         self, metric: Metric, y: npt.NDArray[Any], folds: Sequence[Fold]
@@ -101,7 +104,8 @@ def evaluate(
     for job in jobs:
         informed[job.fold.test] &= told[job.fold.key]
     repeats = _by_repeat([job.fold for job in jobs], by_fold, n)
-    return Evaluation(candidate, repeats, informed, by_fold, told, settings)
+    seconds = float(np.mean([notes["seconds"] for _, notes in found.values()]))
+    return Evaluation(candidate, repeats, informed, by_fold, told, settings, seconds=seconds)
 
 
 def _only(

@@ -10,6 +10,7 @@ from typing import Any
 from consilience.cohort.outcome import OutcomeKind
 from consilience.fusion import EarlyFusion, LateFusion, SingleModality, StackedFusion
 from consilience.fusion.base import Fusion
+from consilience.fusion.deep import DeepFusion
 from consilience.study.declaring import USUAL_LEARNER, methods
 from consilience.study.described import summary
 
@@ -24,6 +25,8 @@ OPTIONS: Mapping[str, str] = {
 }
 """A setting worth knowing, where the usual one often does not fit."""
 
+DEEP = "members = 3, training = { max_epochs = 100 }   # networks that vote; passes at most"
+
 
 def examples(kind: OutcomeKind) -> list[str]:
     """Return the lines of a commented example for each method that learns such an outcome."""
@@ -36,7 +39,8 @@ def examples(kind: OutcomeKind) -> list[str]:
         return []
     head = [
         "# More methods, each as a candidate: take away the signs # of those you want. What each",
-        "# finds (pairs, modules, weights, subtypes) is shown in the report.",
+        "# finds (pairs, modules, weights, subtypes) is shown in the report. Those with `training`",
+        "# are networks: they need `pip install 'consilience[deep]'`, and take longer.",
         "",
     ]
     return head + [line for name, method in known.items() for line in _example(name, method)]
@@ -47,8 +51,9 @@ def _example(name: str, method: type[Fusion]) -> list[str]:
     lines += ["# [[candidates]]", f"# name = {to_toml(name)}", f"# method = {to_toml(name)}"]
     if "learner" in method._get_param_names():
         lines.append(f"# learner = {to_toml(USUAL_LEARNER)}")
-    if name in OPTIONS:
-        setting, _, why = OPTIONS[name].partition("   # ")
+    told = OPTIONS.get(name, DEEP if issubclass(method, DeepFusion) else "")
+    if told:
+        setting, _, why = told.partition("   # ")
         lines.append(f"# options = {{ {setting} }}   # {why}")
     free = {key: values for key, values in method.grid.items() if None not in values}
     if free:

@@ -205,6 +205,9 @@ class Provenance(Part):
     seed: int
     versions: dict[str, str]
     study: dict[str, Any] = Field(description="the study's settings, as in study.toml")
+    fit_seconds: dict[str, float] = Field(
+        {}, description="by candidate: mean time of a fold, to fit and to predict"
+    )
 
 
 class Finding(Part):

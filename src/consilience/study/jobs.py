@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Cohort, Target
 from consilience.errors import InputError
@@ -23,6 +22,7 @@ from consilience.metrics import Scores, SurvivalCurves
 from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
 from consilience.study.removal import thinned
+from consilience.study.threads import one_thread
 
 CHOSEN = ("rho", "lambda", "penalty", "n_components", "n_clusters")
 """What some methods choose themselves, kept in attributes of these names and an underscore."""
@@ -54,7 +54,7 @@ class Job(ABC):
         """
         start = time.perf_counter()
         try:
-            with threadpool_limits(1), warnings.catch_warnings():
+            with one_thread([self.candidate.method]), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 frame, notes = self._result(target)
         except Exception as reason:  # noqa: BLE001 (one failing candidate must not lose the others)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from consilience.cohort import Cohort, Outcome, Target, fingerprint
 from consilience.errors import InputError, listing
@@ -31,6 +30,7 @@ from consilience.study.progress import Progress, silent
 from consilience.study.protocol import Fold, Protocol
 from consilience.study.robustness import comparator, robustness_findings
 from consilience.study.store import Store, write_atomically
+from consilience.study.threads import one_thread
 from consilience.study.versions import versions
 from consilience.study.writing import Run, compose, deliver
 
@@ -142,7 +142,8 @@ class Study:
         """
         check_engine(engine, jobs)
         place = Path(folder)
-        with held(place), threadpool_limits(1):  # one thread as in the workers: the same numbers
+        methods = [candidate.method for candidate in self.candidates]
+        with held(place), one_thread(methods):  # as in the workers: the same numbers
             setting = self.prepare(
                 place, jobs=jobs, engine=engine, resume=resume, progress=progress
             )
@@ -155,7 +156,9 @@ class Study:
             self.target, self.folds, self.protocol, metrics_for(self.target.kind)[0]
         )
         run = self._follow_up(setting, comparison, evaluations)
-        finding = compose(run, self._provenance(time.perf_counter() - start))
+        taken = {e.candidate.name: e.seconds for e in evaluations if e.seconds is not None}
+        seconds = time.perf_counter() - start
+        finding = compose(run, {**self._provenance(seconds), "fit_seconds": taken})
         scores = {e.candidate.name: e.scores for e in evaluations if e.failed is None}
         deliver(finding, Evidence(self.target, dict(scores)), run, setting.store.folder)
         return finding
@@ -284,7 +287,7 @@ class Study:
             "outcome values": pd.util.hash_array(_flat(self.target.y)).sum().item(),
             "candidates": {c.name: repr_in_full(c.estimator) for c in self.candidates},
             "protocol": asdict(self.protocol),
-            "versions": versions(),
+            "versions": versions(c.method for c in self.candidates),
         }
 
     def _provenance(self, seconds: float) -> dict[str, Any]:
@@ -292,7 +295,7 @@ class Study:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": seconds,
             "seed": self.protocol.seed,
-            "versions": versions(),
+            "versions": versions(c.method for c in self.candidates),
             "study": self.settings or {"outcome": repr(self.outcome), **asdict(self.protocol)},
         }
 

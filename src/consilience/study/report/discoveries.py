@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import singledispatch
+from typing import Any
 
 from consilience.study.discovered import (
     ComponentsFound,
@@ -17,6 +19,7 @@ from consilience.study.finding import Finding
 from consilience.study.report.canvas import Chart
 from consilience.study.report.choice import path_charts
 from consilience.study.report.components import component_charts
+from consilience.study.report.curves import alike, curve_charts
 from consilience.study.report.subtypes import subtype_charts
 from consilience.study.report.weights import weight_charts
 from consilience.study.report.wording import plain
@@ -32,10 +35,26 @@ def discoveries(finding: Finding) -> list[Chart]:
     """Return the charts of all discoveries, in the order of the candidates."""
     charts = [
         replace(chart, group=found.candidate)
-        for found in finding.discoveries
-        for chart in pictured(found, finding)
+        for found, *more in _together(finding.discoveries)
+        for chart in (curve_charts([found, *more]) if more else pictured(found, finding))
     ]
     return [replace(chart, key=f"found-{k}-{chart.key}") for k, chart in enumerate(charts)]
+
+
+def _together(every: Sequence[DiscoveryFound]) -> Iterator[list[Any]]:
+    """Yield each discovery by itself, but curves that are alike and follow one another as one."""
+    waiting: list[Any] = []
+    for found in every:
+        if waiting and not _alike(waiting[0], found):
+            yield waiting
+            waiting = []
+        waiting.append(found)
+    if waiting:
+        yield waiting
+
+
+def _alike(one: DiscoveryFound, other: DiscoveryFound) -> bool:
+    return isinstance(one, PathFound) and isinstance(other, PathFound) and alike(one, other)
 
 
 def failures(finding: Finding) -> list[str]:

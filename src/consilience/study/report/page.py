@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -402,10 +402,18 @@ def _provenance(finding: Finding) -> list[Cells]:
     return [
         ("Created", origin.created),
         ("Time taken", duration(origin.seconds)),
+        *_costs(origin.fit_seconds),
         ("Seed", str(origin.seed)),
         ("Data fingerprint", finding.cohort.fingerprint),
         *((f"Version of {name}", version) for name, version in origin.versions.items()),
     ]
+
+
+def _costs(seconds: Mapping[str, float]) -> list[Cells]:
+    """Return what a fold of each candidate took, the slowest first."""
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    told = "; ".join(f"{plain(name)} {number(taken)} s" for name, taken in ranked)
+    return [("Time of a fold, to fit and predict", told)] if told else []
 
 
 def _footer(finding: Finding) -> str:
