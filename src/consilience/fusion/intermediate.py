@@ -70,7 +70,8 @@ class IntermediateFusion(DeepFusion):
     members : int
         Networks in the ensemble.
     training : Training, optional
-        Settings of the training loop.
+        Settings of the training loop; by default its own, but batches of 128 and a
+        learning rate of 0.003.
     random_state : int, optional
         Seed; None draws one.
     modalities : sequence of str, optional
@@ -183,6 +184,10 @@ class IntermediateFusion(DeepFusion):
         self.__dict__.pop("gates_", None)
         if self.fusion == "gating" and not self.silent_:
             self.gates_ = self._mean_gates(cohort)
+
+    def _training(self) -> Training:
+        # Large steps and batches: a batch must hold a risk set, and a cohort is a few of them.
+        return self.training or Training(batch_size=128, learning_rate=3e-3)
 
     def _mean_gates(self, cohort: Cohort) -> dict[str, float]:
         import torch
