@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from consilience.errors import InputError
+from consilience.errors import InputError, listing
 from consilience.fusion.block_fusion import check_whole
 from consilience.fusion.deep_drawing import DeepDraws
 from consilience.fusion.deep_head import Survival
@@ -14,6 +14,8 @@ from consilience.nn.training import Training
 if TYPE_CHECKING:
     from consilience.nn.network import FusionNetwork
 
+Experts = Literal["product", "mixture", "mixture-of-products"]
+EXPERTS: tuple[Experts, ...] = get_args(Experts)
 TERMS = ("reconstruction", "beta", "adversarial", "cycle", "contrastive", "total_correlation")
 
 
@@ -79,7 +81,7 @@ class MultimodalVAE(DeepDraws):
         self,
         outcome: str | None = None,
         *,
-        experts: Literal["product", "mixture", "mixture-of-products"] = "product",
+        experts: Experts = "product",
         latent: int = 32,
         private: int = 0,
         beta: float = 1.0,
@@ -129,6 +131,8 @@ class MultimodalVAE(DeepDraws):
         check_whole("hidden", self.hidden, 0)
         if not 0 <= self.corruption < 1:
             raise InputError(f"corruption must be at least 0 and below 1, not {self.corruption!r}.")
+        if self.experts not in EXPERTS:
+            raise InputError(f"experts must be one of {listing(EXPERTS)}, not {self.experts!r}.")
         for name in TERMS:
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)!r}.")

@@ -66,6 +66,10 @@ class DecodingNetwork(FusionNetwork):
         assert found is not None
         return found
 
+    def tables(self) -> list[str]:
+        """Return the modalities that can be rebuilt."""
+        return [self.names[int(key)] for key in self.decoders]
+
     @abstractmethod
     def rebuilt(self, batch: Batch) -> dict[str, Tensor]:
         """Return what every decoder says of all patients, from all that is there."""

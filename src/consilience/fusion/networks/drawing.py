@@ -62,16 +62,24 @@ class Drawer:
     widening : mapping of str to float
         By how much draws of numbers of a modality that is not there lie farther from what
         is expected than the network says.
+    names : sequence of str, optional
+        The tables to draw; all by default.
     """
 
-    def __init__(self, network: VAENetwork, place: Located, widening: Mapping[str, float]) -> None:
-        self.network, self.place, self.widening = network, place, widening
+    def __init__(
+        self,
+        network: VAENetwork,
+        place: Located,
+        widening: Mapping[str, float],
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.network, self.place, self.widening, self.names = network, place, widening, names
         centre = torch.einsum("sn,snk->nk", place.weight, place.mean)
         self.expected = self._told(centre, place.own_mean)
 
     @torch.inference_mode()
     def _told(self, shared: Tensor, own: Tensor) -> dict[str, Measured]:
-        outputs = self.network.decoded(shared, own)
+        outputs = self.network.decoded(shared, own, self.names)
         return {name: self.network.decoder_of(name).measured(o) for name, o in outputs.items()}
 
     @torch.inference_mode()
@@ -79,7 +87,7 @@ class Drawer:
         """Return one draw of each patient's tables."""
         shared, own = self._latents(rng)
         found = {}
-        for name, outputs in self.network.decoded(shared, own).items():
+        for name, outputs in self.network.decoded(shared, own, self.names).items():
             decoder = self.network.decoder_of(name)
             drawn = decoder.drawn(outputs, rng)
             absent = ~self.place.present[:, self.network.names.index(name)].numpy()
@@ -114,7 +122,7 @@ def widening(network: VAENetwork, batch: Batch, seed: int) -> dict[str, float]:
     where there is none to tell.
     """
     rng, found = np.random.default_rng(seed), {}
-    for name in (network.names[int(key)] for key in network.decoders):
+    for name in network.tables():
         place = located(network, [batch], hidden=name)
         column = network.names.index(name)
         other = place.present.any(dim=1).numpy()
@@ -133,7 +141,11 @@ def _distance(
     rng: np.random.Generator,
 ) -> float:
     name = network.names[column]
-    part, drawer, decoder = batch.parts[name], Drawer(network, place, {}), network.decoder_of(name)
+    part, drawer, decoder = (
+        batch.parts[name],
+        Drawer(network, place, {}, [name]),
+        network.decoder_of(name),
+    )
     rows = part.rows.numpy()
     draws = np.stack([drawer.draw(rng)[name].numbers[rows] for _ in range(DRAWS)])
     scale, mean = decoder.scale.numpy(), decoder.mean.numpy()

@@ -52,7 +52,7 @@ class AutoencoderNetwork(DecodingNetwork):
     def rebuilt(self, batch: Batch) -> dict[str, Tensor]:
         """Return the outputs of every decoder for all patients, by modality."""
         embedding = self.embed(batch)
-        return {self.names[int(key)]: layer(embedding) for key, layer in self.decoders.items()}
+        return {name: self.decoder_of(name)(embedding) for name in self.tables()}
 
 
 def mean_code(codes: Tensor, kept: Tensor) -> Tensor:

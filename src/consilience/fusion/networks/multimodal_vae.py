@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -224,12 +225,23 @@ class VAENetwork(DecodingNetwork):
         posterior, said = self.posterior(batch)
         return self.decoded(posterior.centre(), said.private_mean)
 
-    def decoded(self, shared: Tensor, own: Tensor) -> dict[str, Tensor]:
-        """Return what every decoder says of latents (n, latent) and (n, n_modalities, private)."""
-        return {
-            self.names[int(key)]: layer(torch.cat([shared, own[:, int(key)]], dim=1))
-            for key, layer in self.decoders.items()
-        }
+    def decoded(
+        self, shared: Tensor, own: Tensor, names: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Return what decoders say of latents.
+
+        Parameters
+        ----------
+        shared : Tensor of shape (n, latent)
+        own : Tensor of shape (n, n_modalities, private)
+        names : sequence of str, optional
+            The tables; all by default.
+        """
+        found = {}
+        for name in self.tables() if names is None else names:
+            latent = torch.cat([shared, own[:, self.names.index(name)]], dim=1)
+            found[name] = self.decoder_of(name)(latent)
+        return found
 
 
 def drawn(mean: Tensor, log_variance: Tensor) -> Tensor:
