@@ -122,6 +122,19 @@ def test_an_unseen_patient_is_told_what_his_neighbours_say():
     np.testing.assert_allclose(said, here, atol=1e-4)
 
 
+def test_a_training_patient_who_is_asked_for_gradients_is_told_the_same():
+    model, cohort, _ = fitted()
+    own = model.networks()[0].graphs[1]
+    numbers = model.sources_.read("beta", cohort, np.arange(80)).arrays["numbers"]
+    asked = torch.tensor(numbers, requires_grad=True)
+    said = own(asked)
+    again = own(torch.as_tensor(numbers))
+    torch.testing.assert_close(said.detach(), again.detach(), atol=1e-4, rtol=0)
+    said[3].sum().backward()
+    assert asked.grad[3].abs().max() > 0
+    assert asked.grad[[2, 4]].abs().max() == 0
+
+
 def test_unseen_patients_change_nothing_for_others():
     model, cohort, _ = fitted()
     others, _, _ = complete_cohort("binary", 80, seed=9)

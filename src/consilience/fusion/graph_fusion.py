@@ -185,8 +185,9 @@ class GraphFusion(DeepFusion):
         from consilience.fusion.networks.graph_fusion import GraphNetwork
 
         moved = []
+        networks = self.networks()  # made outside: they are kept, and may be asked for gradients
         with torch.inference_mode():
-            for network in self.networks():
+            for network in networks:
                 assert isinstance(network, GraphNetwork)
                 for batch in reader.batches(rows, AT_ONCE):
                     moved.append(network.moved(batch).numpy())

@@ -143,6 +143,8 @@ class PatientConvolutions(nn.Module):
         place = self.place(asked)
         met = place >= 0
         states = self.states()
+        if asked.requires_grad:  # attributions ask what a patient's own features do
+            return self.unseen(asked, states, place)
         if bool(met.all()):
             return states[-1][place]
         unseen = self.unseen(asked[~met], states)
@@ -156,25 +158,33 @@ class PatientConvolutions(nn.Module):
             states.append(self._after(told, place))
         return states
 
-    def unseen(self, asked: Tensor, states: Sequence[Tensor]) -> Tensor:
-        """Return the last states of patients who are joined to the training patients."""
-        links, own = self.links(asked)
+    def unseen(
+        self, asked: Tensor, states: Sequence[Tensor], place: Tensor | None = None
+    ) -> Tensor:
+        """Return the last states of patients who are joined to the training patients.
+
+        Who is a training patient, by his `place`, is joined to the others.
+        """
+        links, own = self.links(asked, place)
         here = asked
-        for place, (layer, there) in enumerate(zip(self.layers, states, strict=False)):
+        for step, (layer, there) in enumerate(zip(self.layers, states, strict=False)):
             told = links @ layer(there) + own[:, None] * layer(here)
-            here = self._after(told, place)
+            here = self._after(told, step)
         return here
 
     def _after(self, told: Tensor, place: int) -> Tensor:
         active = functional.leaky_relu(self.norms[place](told), LEAK)
         return active if place == len(self.layers) - 1 else self.dropout(active)
 
-    def links(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+    def links(self, asked: Tensor, place: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return normalised edges to the training patients, (m, n), and to oneself, (m,)."""
         seen = asked.double()
         seen = seen if self.axes is None else seen @ self.axes
         alike = functional.normalize(seen, dim=1) @ self.units.T
         edges = torch.where(alike >= self.threshold, alike, 0.0).float()
+        if place is not None:
+            others = torch.arange(len(self.nodes), device=place.device) != place[:, None]
+            edges = edges * others
         degree = 1.0 + edges.sum(dim=1)
         return edges / (degree[:, None] * self.degree).sqrt(), 1.0 / degree
 
