@@ -38,9 +38,9 @@ def examples(kind: OutcomeKind) -> list[str]:
     if not known:
         return []
     head = [
-        "# More methods, each as a candidate: take away the signs # of those you want. What each",
-        "# finds (pairs, modules, weights, subtypes) is shown in the report. Those with `training`",
-        "# are networks: they need `pip install 'consilience[deep]'`, and take longer.",
+        "# More methods, each as a candidate: take away the signs # of those you want. Those with",
+        "# `training` are networks: they need pip install 'consilience[deep]' and longer. What each",
+        "# finds (pairs, modules, weights, subtypes) is shown in the report.",
         "",
     ]
     return head + [line for name, method in known.items() for line in _example(name, method)]
