@@ -7,7 +7,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 from sklearn.base import BaseEstimator
 
 from consilience.cohort.modality import FloatArray
@@ -128,6 +128,8 @@ class DiscreteTimeDeepHead(DeepHead):
     ----------
     edges_ : ndarray of shape (n_intervals,)
         Where the intervals end.
+    base_ : ndarray of shape (n_intervals,)
+        Logits of the hazards of all training patients together.
     """
 
     def fit(self, y: Y, task: Task) -> Self:
@@ -135,6 +137,11 @@ class DiscreteTimeDeepHead(DeepHead):
         shares = np.arange(1, INTERVALS + 1) / INTERVALS
         self.edges_ = np.unique(np.quantile(seen, shares, method="inverted_cdf"))
         self.n_outputs_ = len(self.edges_)
+        said = self.targets(y)
+        lived = said["survived"][:, None] - np.arange(self.n_outputs_)
+        died = ((lived == 0) & said["event"][:, None]).sum(axis=0)
+        at_risk = died + (lived > 0).sum(axis=0)
+        self.base_ = logit((died + 0.5) / (at_risk + 1.0))
         return self
 
     def targets(self, y: Y) -> dict[str, Any]:
@@ -147,9 +154,14 @@ class DiscreteTimeDeepHead(DeepHead):
         return {"survived": np.where(event, ended, lived).astype(np.int64), "event": event}
 
     def module(self, width: int) -> Head:
+        import torch
+
         from consilience.nn.heads import DiscreteTimeHead
 
-        return DiscreteTimeHead(width, self.n_outputs_)
+        head = DiscreteTimeHead(width, self.n_outputs_)
+        with torch.no_grad():  # training begins at the hazards of all patients together
+            head.layer.bias.copy_(torch.as_tensor(self.base_))
+        return head
 
     def values(self, outputs: FloatArray, task: Task) -> FloatArray:
         assert isinstance(task, SurvivalTask)
