@@ -39,7 +39,7 @@ def examples(kind: OutcomeKind) -> list[str]:
         return []
     head = [
         "# More methods, each as a candidate: take away the signs # of those you want. Those with",
-        "# `training` are networks: they need pip install 'consilience[deep]' and longer. What each",
+        "# `training` are networks: they need pip install 'consilience[deep]'. What each",
         "# finds (pairs, modules, weights, subtypes) is shown in the report.",
         "",
     ]

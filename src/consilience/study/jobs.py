@@ -7,9 +7,9 @@ import time
 import traceback
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from consilience.study.candidates import Candidate, seeded
 from consilience.study.protocol import Fold
 from consilience.study.removal import thinned
 from consilience.study.threads import one_thread
+
+T = TypeVar("T")
 
 CHOSEN = ("rho", "lambda", "penalty", "n_components", "n_clusters")
 """What some methods choose themselves, kept in attributes of these names and an underscore."""
@@ -53,13 +55,13 @@ class Job(ABC):
         workers share the machine.
         """
         start = time.perf_counter()
-        try:
-            with one_thread([self.candidate.method]), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                frame, notes = self._result(target)
-        except Exception as reason:  # noqa: BLE001 (one failing candidate must not lose the others)
-            frame = pd.DataFrame()
-            notes = {"failed": _one_line(reason), "traceback": traceback.format_exc()}
+        with one_thread([self.candidate.method]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            done = _attempt(lambda: self._result(target))
+        if isinstance(done, _Failure):
+            frame, notes = pd.DataFrame(), {"failed": done.reason, "traceback": done.trace}
+        else:
+            frame, notes = done
         return frame, {**notes, "seconds": time.perf_counter() - start}
 
     def _fitted(self, target: Target, y: npt.NDArray[Any]) -> Any:
@@ -92,10 +94,11 @@ class ScoreJob(Job):
         model = self._fitted(target, target.y)
         test = target.cohort[self.fold.test]
         frame, notes = self._said(model, test, 0.0), {"settings": chosen_settings(model)}
-        try:
-            poorer = [self._said(model, thinned(test, r, self.seed), r) for r in self.removals]
-        except Exception as reason:  # noqa: BLE001 (of the user's own estimator: it still has its score)
-            return frame, {**notes, "removal failed": _one_line(reason)}
+        poorer = _attempt(
+            lambda: [self._said(model, thinned(test, r, self.seed), r) for r in self.removals]
+        )
+        if isinstance(poorer, _Failure):  # it still has its score
+            return frame, {**notes, "removal failed": poorer.reason}
         return pd.concat([frame, *poorer], ignore_index=True), notes
 
     def _said(self, model: Any, test: Cohort, removed: float) -> pd.DataFrame:
@@ -160,6 +163,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value if value is None or isinstance(value, str | int | float) else repr(value)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why there is no result."""
+
+    reason: str
+    trace: str
+
+
+def _attempt(work: Callable[[], T]) -> T | _Failure:
+    """Return what some work gives; one failing candidate must not lose the others."""
+    try:
+        return work()
+    except Exception as reason:  # noqa: BLE001 (the one place where a study goes on after it)
+        return _Failure(_one_line(reason), traceback.format_exc())
 
 
 def _one_line(reason: Exception) -> str:

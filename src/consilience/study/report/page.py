@@ -254,16 +254,7 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             _there(comparisons.subgroups(finding)),
             lead=who,
         ),
-        Section(
-            "missing",
-            "Robustness: when measurements are missing",
-            _there(robustness.robustness(finding)),
-            lead=robustness.LEAD,
-            notes=[
-                *(Note(text, "neutral") for text in robustness.said(finding)),
-                *(Note(text, "warning") for text in robustness.failures(finding)),
-            ],
-        ),
+        _robustness(finding),
         Section(
             "matters",
             "What it goes by: sources and features",
@@ -281,6 +272,20 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             notes=[Note(text, "warning") for text in discoveries.failures(finding)],
         ),
     ]
+
+
+def _robustness(finding: Finding) -> Section:
+    """Return the curves of the scores as measurements go missing."""
+    return Section(
+        "missing",
+        "Robustness: when measurements are missing",
+        _there(robustness.robustness(finding)),
+        lead=robustness.LEAD,
+        notes=[
+            *(Note(text, "neutral") for text in robustness.said(finding)),
+            *(Note(text, "warning") for text in robustness.failures(finding)),
+        ],
+    )
 
 
 def _classes_drawn(finding: Finding) -> str:
