@@ -9,10 +9,13 @@ neighbours; our own methods that do so have a tag, and the model card tells).
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -106,6 +109,7 @@ _DICTS: dict[str, str] = {
     "scipy.optimize": "OptimizeResult",
 }
 _OURS = ("consilience.fusion", "consilience.nn.sources")
+_ENCODERS = "consilience.nn.encoders"
 _OUR_MODULES = ("consilience.nn.training", "consilience.nn.weights")  # without torch
 
 
@@ -116,7 +120,7 @@ def allowed_nodes() -> Mapping[str, frozenset[str]]:
     numbers = frozenset(_name(kind) for kind in (*np.sctypeDict.values(), np.ndarray))
     return MappingProxyType(
         {
-            "ObjectNode": objects | own_types(),
+            "ObjectNode": objects | own_types() | encoder_types(),
             "FunctionNode": _names(_FUNCTIONS),
             "LossNode": _names(_LOSSES),
             "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
@@ -161,6 +165,28 @@ def own_types() -> frozenset[str]:
             if ours and issubclass(thing, BaseEstimator | Task):
                 found.add(_name(thing))
     return frozenset(found)
+
+
+@cache
+def encoder_types() -> frozenset[str]:
+    """Return the settings of our networks' encoders, read off their files.
+
+    Importing them would take torch, which a bundle without networks does not need.
+    """
+    spec = importlib.util.find_spec(_ENCODERS)
+    assert spec is not None
+    found = set()
+    for folder in spec.submodule_search_locations or ():
+        for path in Path(folder).glob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+            names = [node.name for node in classes if "EncoderSettings" in map(_base, node.bases)]
+            found |= {f"{_ENCODERS}.{path.stem}.{name}" for name in names}
+    return frozenset(found)
+
+
+def _base(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _names(*tables: dict[str, str]) -> frozenset[str]:

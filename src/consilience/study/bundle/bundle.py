@@ -20,7 +20,7 @@ from consilience.study.bundle import folder as files
 from consilience.study.bundle.card import model_card
 from consilience.study.bundle.check import Notice, check_cohort
 from consilience.study.bundle.documents import BundleProvenance, Calibration, Manifest
-from consilience.study.bundle.safe_model import dump_model, load_model
+from consilience.study.bundle.safe_model import dump_parts, load_model
 from consilience.study.bundle.saying import said_of_each
 from consilience.study.bundle.schema import Schema
 from consilience.study.finding import Finding
@@ -31,8 +31,9 @@ class Bundle:
     """A fitted model with all that it takes to use it.
 
     On disk it is a folder: ``manifest.json``, ``model.skops``, ``schema.json``,
-    ``calibration.json``, ``provenance.json``, ``model-card.md``. Nothing in it is a
-    pickle, and loading one runs no code of whoever wrote it.
+    ``calibration.json``, ``provenance.json``, ``model-card.md``, and of a model that holds
+    networks ``weights.safetensors``. Nothing in it is a pickle, and loading one runs no
+    code of whoever wrote it.
 
     Attributes
     ----------
@@ -48,6 +49,8 @@ class Bundle:
         The model card, Markdown.
     data : bytes
         The model's file.
+    weights : bytes or None
+        The file of its networks' weights.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class Bundle:
     provenance: BundleProvenance
     card: str
     data: bytes
+    weights: bytes | None = None
 
     @classmethod
     def of(
@@ -112,7 +116,7 @@ class Bundle:
         name = candidate or type(model).__name__
         if isinstance(model, Fusion):
             model = model.without_patients()
-        data = dump_model(model, trust=trust)
+        data, weights = dump_parts(model, trust=trust)
         provenance = BundleProvenance.of(cohort, finding)
         manifest = Manifest(
             name=outcome.name if finding is None else finding.title,
@@ -130,12 +134,12 @@ class Bundle:
         known = Calibration() if finding is None else Calibration.of(finding, name)
         used = calibration or known
         card = model_card(manifest, schema, used, provenance, finding)
-        return cls(model, manifest, schema, used, provenance, card, data)
+        return cls(model, manifest, schema, used, provenance, card, data, weights)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the model's file; the same model has the same one."""
-        return hashlib.sha256(self.data).hexdigest()
+        """SHA-256 of the model's file and its weights; the same model has the same one."""
+        return hashlib.sha256(self.data + (self.weights or b"")).hexdigest()
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the bundle into a new folder, whole or not at all.
@@ -152,6 +156,8 @@ class Bundle:
             files.PROVENANCE: _text(self.provenance),
             files.CARD: self.card.encode(),
         }
+        if self.weights is not None:
+            contents[files.WEIGHTS] = self.weights
         sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
         manifest = self.manifest.model_copy(update={"files": sums})
         contents[files.MANIFEST] = _text(manifest)
@@ -183,9 +189,9 @@ class Bundle:
             BundleProvenance, found[files.PROVENANCE], place / files.PROVENANCE
         )
         card = _decoded(found[files.CARD], place / files.CARD)
-        data = found[files.MODEL]
-        model = load_model(data, str(place / files.MODEL), trust=trust)
-        bundle = cls(model, manifest, schema, calibration, provenance, card, data)
+        data, weights = found[files.MODEL], found.get(files.WEIGHTS)
+        model = load_model(data, str(place / files.MODEL), trust=trust, weights=weights)
+        bundle = cls(model, manifest, schema, calibration, provenance, card, data, weights)
         bundle._check_model(place / files.MODEL)
         return bundle
 

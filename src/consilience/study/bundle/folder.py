@@ -21,6 +21,7 @@ MANIFEST = "manifest.json"
 MODEL, SCHEMA, CALIBRATION = "model.skops", "schema.json", "calibration.json"
 PROVENANCE, CARD = "provenance.json", "model-card.md"
 FILES = (MODEL, SCHEMA, CALIBRATION, PROVENANCE, CARD)
+WEIGHTS = "weights.safetensors"  # of a model that holds networks
 Document = TypeVar("Document", bound=Part)
 
 LARGEST_MANIFEST = 2**20
@@ -89,7 +90,7 @@ def read_folder(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; a bundle is a folder.")
     manifest = _manifest(folder / MANIFEST)
-    strange = sorted(set(manifest.files) - set(FILES))
+    strange = sorted(set(manifest.files) - {*FILES, WEIGHTS})
     if strange:
         raise InputError(
             f"{folder / MANIFEST}: it names {listing(strange, most=3)}, which no bundle has."
@@ -97,7 +98,7 @@ def read_folder(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     lacking = sorted(set(FILES) - set(manifest.files))
     if lacking:
         raise InputError(f"{folder / MANIFEST}: it does not name {listing(lacking)}.")
-    files = {name: read_regular(folder / name, LARGEST_FILE) for name in FILES}
+    files = {name: read_regular(folder / name, LARGEST_FILE) for name in manifest.files}
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != manifest.files[name]:
             raise InputError(

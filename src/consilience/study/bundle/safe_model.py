@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
 from consilience.errors import InputError
-from consilience.study.bundle.allowed import with_trusted
+from consilience.nn.training import need_torch
+from consilience.nn.weights import brought_back, set_apart
+from consilience.study.bundle.allowed import encoder_types, with_trusted
 from consilience.study.bundle.audit import CACHED, SCHEMA, Refused, audited
+from consilience.study.bundle.folder import MODEL, WEIGHTS
+from consilience.study.bundle.tensors import dump_tensors, load_tensors
 
 LEAVES = ("JsonNode", "TypeNode", "FunctionNode")  # the same whether they are shared or not
 
@@ -36,21 +41,49 @@ def dump_model(model: Any, *, trust: Sequence[str] = ()) -> bytes:
     InputError
         If it holds a type that `load_model` would refuse; the sentence says which.
     """
+    data = _dumped(model)
+    load_model(data, "the model", trust=trust)
+    return data
+
+
+def _dumped(model: Any) -> bytes:
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException
 
     try:
         own = model.without_patients() if hasattr(model, "without_patients") else model
-        data = _canonical(skops.io.dumps(own))
-        load_model(data, "the model", trust=trust)
+        return _canonical(skops.io.dumps(own))
     except UnsupportedTypeException as reason:
         raise InputError(f"the model cannot be saved: {reason}") from reason
     except RecursionError as reason:
         raise InputError("the model cannot be saved: it refers to itself.") from reason
-    return data
 
 
-def load_model(data: bytes, source: str, *, trust: Sequence[str] = ()) -> Any:
+def dump_parts(model: Any, *, trust: Sequence[str] = ()) -> tuple[bytes, bytes | None]:
+    """Return ``model.skops`` and, if the model holds networks, ``weights.safetensors``.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    trust : sequence of str
+        As in `dump_model`.
+
+    Raises
+    ------
+    InputError
+        As `dump_model`.
+    """
+    with set_apart() as apart:
+        data = _dumped(model)
+    weights = dump_tensors(apart.arrays) if apart.arrays else None
+    load_model(data, "the model", trust=trust, weights=weights)
+    return data, weights
+
+
+def load_model(
+    data: bytes, source: str, *, trust: Sequence[str] = (), weights: bytes | None = None
+) -> Any:
     """Return the model that bytes hold; nothing that the file names is run.
 
     Parameters
@@ -61,31 +94,50 @@ def load_model(data: bytes, source: str, *, trust: Sequence[str] = ()) -> Any:
         What the bytes are called in errors.
     trust : sequence of str
         Types outside the list of safe ones that the reader vouches for.
+    weights : bytes, optional
+        The weights of its networks, where they are in a file of their own.
 
     Raises
     ------
     InputError
-        If it is no model file, is damaged, or holds anything that is not on the list.
+        If it is no model file, is damaged, or holds anything that is not on the list; if it
+        holds networks and the extra ``deep`` is not installed.
     """
     import skops.io
 
     from consilience.study.bundle.bounds import check_bounds
 
     allowed = with_trusted(tuple(trust))
+    arrays = {} if weights is None else _arrays(weights, source)
     try:
         named = audited(data, allowed)
         # The list is ours; what the file does not name is left out, for skops copies it often.
         known = sorted(named & frozenset().union(*allowed.values()))
-        model = skops.io.loads(data, trusted=known)
+        if named & encoder_types():
+            need_torch()
+        with brought_back(arrays) as apart:
+            model = skops.io.loads(data, trusted=known)
+        if apart.taken != set(arrays):
+            raise Refused("does not use all the weights that lie beside it")
         check_bounds(model)
     except Refused as reason:
         raise InputError(f"{source}: it {reason}.{_advice(str(reason))}") from reason
+    except InputError as reason:
+        raise InputError(f"{source}: {reason}") from reason
     except Exception as reason:
         # The file is a stranger's: whatever it makes the libraries say, it cannot be loaded.
         raise InputError(
             f"{source}: the model cannot be rebuilt ({_first_line(reason)})."
         ) from reason
     return model
+
+
+def _arrays(weights: bytes, source: str) -> dict[str, Any]:
+    path = str(Path(source).with_name(WEIGHTS)) if Path(source).name == MODEL else WEIGHTS
+    try:
+        return load_tensors(weights)
+    except Refused as reason:
+        raise InputError(f"{path}: it {reason}.") from reason
 
 
 def _advice(reason: str) -> str:
