@@ -57,10 +57,12 @@ def methods() -> dict[str, Any]:
         "autoencoder": MultimodalAutoencoder(),
         f"autoencoder, {NETWORKS} networks": MultimodalAutoencoder(members=NETWORKS),
         "VAE": MultimodalVAE(),
-        "VAE, mixture": MultimodalVAE(experts="mixture"),
-        "VAE, mixture of products": MultimodalVAE(experts="mixture-of-products"),
-        "VAE, private": MultimodalVAE(private=4),
-        f"VAE, {NETWORKS} networks": MultimodalVAE(members=NETWORKS),
+        "VAE, nothing private": MultimodalVAE(private=0),
+        "VAE, mixture, nothing private": MultimodalVAE(private=0, experts="mixture"),
+        "VAE, mixture of products, nothing private": MultimodalVAE(
+            private=0, experts="mixture-of-products"
+        ),
+        f"VAE, nothing private, {NETWORKS} networks": MultimodalVAE(private=0, members=NETWORKS),
     }
 
 
@@ -72,16 +74,14 @@ def main() -> None:
         for name, method in methods().items()
         if not asked or any(word in name for word in asked)
     }
-    tables = []
     for cohort_name, cohort in cohorts().items():
         for name, method in chosen.items():
             start = time.perf_counter()
             scores = _scores(cohort, name, method).assign(cohort=cohort_name)
-            tables.append(scores)
+            write(_merged(scores))  # at once: a run that is broken off keeps what it has
             told = f"mean correlation {scores['correlation'].mean():.3f}"
             seconds = time.perf_counter() - start
             print(f"{cohort_name}: {name}: {told} ({seconds:.0f} s)", flush=True)
-    write(_merged(pd.concat(tables, ignore_index=True)))
 
 
 def _scores(cohort: Cohort, name: str, method: Any) -> pd.DataFrame:
@@ -94,14 +94,21 @@ def _scores(cohort: Cohort, name: str, method: Any) -> pd.DataFrame:
 
 
 def _merged(new: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with the new rows in the place of older ones of the same methods."""
+    """Return the table with a method's new rows on a cohort in the place of older ones."""
     path = RESULTS / "deep-imputation.csv"
-    if set(new["method"]) == set(methods()) or not path.exists():
+    if not path.exists():
         return new
     old = pd.read_csv(path)
-    both = pd.concat([old[~old["method"].isin(new["method"])], new], ignore_index=True)
-    place = {name: i for i, name in enumerate(methods())}
-    return both.sort_values("method", key=lambda names: names.map(place), kind="stable")
+    same = old["method"].isin(new["method"]) & old["cohort"].isin(new["cohort"])
+    both = pd.concat([old[~same], new], ignore_index=True)
+    places = {name: i for i, name in enumerate(methods())}
+    both = both[both["method"].isin(list(places))]
+    order = both["method"].map(places)
+    return (
+        both.assign(order=order)
+        .sort_values(["cohort", "order"], kind="stable")
+        .drop(columns="order")
+    )
 
 
 def write(table: pd.DataFrame) -> None:

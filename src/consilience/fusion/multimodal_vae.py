@@ -50,7 +50,7 @@ class MultimodalVAE(DeepDraws):
     latent : int
         Dimensions of the shared latent.
     private : int
-        Dimensions of a latent that each modality has beside, that no other can see.
+        Dimensions of a latent that each modality has beside, that no other can see; 0: none.
     beta, reconstruction : float
         Weights of the divergence and of the misfit.
     adversarial : float
@@ -83,7 +83,7 @@ class MultimodalVAE(DeepDraws):
         *,
         experts: Experts = "product",
         latent: int = 32,
-        private: int = 0,
+        private: int = 4,
         beta: float = 1.0,
         reconstruction: float = 1.0,
         adversarial: float = 0.0,
