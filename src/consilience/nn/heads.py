@@ -28,7 +28,7 @@ class Head(nn.Module):
     def forward(self, embedding: Tensor) -> Tensor:
         """Return the outputs, (n, n_outputs)."""
         outputs: Tensor = self.layer(embedding)
-        return outputs
+        return outputs.float()  # losses are sums of many: never in half precision
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
