@@ -30,10 +30,12 @@ from consilience.fusion.joint_nmf import JointNMF
 from consilience.fusion.multimodal_autoencoder import MultimodalAutoencoder
 from consilience.fusion.multimodal_vae import MultimodalVAE
 from consilience.fusion.stacked_imputation import usual_imputers
+from consilience.nn.training import Training
 from loaders import STAINS, breast_tcga, hancock
 
 RESULTS = Path(__file__).parent / "results"
 SHARE, REPEATS, STEP, NETWORKS = 0.1, 3, 16, 5
+TRAINING = Training(60, 10, learning_rate=3e-3)  # fewer epochs than usual, for time
 
 
 def cohorts() -> dict[str, Cohort]:
@@ -54,15 +56,20 @@ def methods() -> dict[str, Any]:
         "joint NMF, 16 centred": JointNMF(
             n_components=16, negatives="centre", l1=0.05, random_state=0
         ),
+        **{name: method.set_params(training=TRAINING) for name, method in deep().items()},
+    }
+
+
+def deep() -> dict[str, Any]:
+    """Return the autoencoders."""
+    return {
         "autoencoder": MultimodalAutoencoder(),
         f"autoencoder, {NETWORKS} networks": MultimodalAutoencoder(members=NETWORKS),
         "VAE": MultimodalVAE(),
+        f"VAE, {NETWORKS} networks": MultimodalVAE(members=NETWORKS),
         "VAE, nothing private": MultimodalVAE(private=0),
-        "VAE, mixture, nothing private": MultimodalVAE(private=0, experts="mixture"),
-        "VAE, mixture of products, nothing private": MultimodalVAE(
-            private=0, experts="mixture-of-products"
-        ),
-        f"VAE, nothing private, {NETWORKS} networks": MultimodalVAE(private=0, members=NETWORKS),
+        "VAE, mixture": MultimodalVAE(experts="mixture"),
+        "VAE, mixture of products": MultimodalVAE(experts="mixture-of-products"),
     }
 
 
