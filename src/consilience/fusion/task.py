@@ -277,7 +277,7 @@ class SurvivalTask(Task):
 
     def prior_of(self, y: Y) -> FloatArray:
         time, survival = kaplan_meier_estimator(y["event"], y["time"])
-        return SurvivalCurves(survival[None, :], time).at(self.times)[0]
+        return np.asarray(SurvivalCurves(survival[None, :], time).at(self.times)[0])
 
     def check(self, y: Any) -> Y:
         given = np.asarray(y)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -60,7 +60,7 @@ class Checkpoint:
             return None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError) as reason:
+        except (RuntimeError, UnpicklingError, EOFError, OSError, ValueError) as reason:
             raise InputError(
                 f"{self.path}: it is damaged or no checkpoint of ours; delete it to train anew."
             ) from reason
