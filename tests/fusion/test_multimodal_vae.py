@@ -38,7 +38,9 @@ def test_without_private_dimensions_the_private_factors_are_lost_or_mixed_in():
     found = disentangled(0).latents(cohort)
     assert found.private["alpha"].shape == (len(cohort), 0)
     assert explained(found.shared, whole) < 0.1
-    wide = MultimodalVAE(latent=5, hidden=0, corruption=0.0, training=TRAINING).fit(cohort)
+    wide = MultimodalVAE(latent=5, private=0, hidden=0, corruption=0.0, training=TRAINING).fit(
+        cohort
+    )
     assert explained(wide.transform(cohort), whole) > 0.5  # in the shared latent, with the rest
 
 
