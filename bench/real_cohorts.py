@@ -42,6 +42,7 @@ PROTOCOL = Protocol(
     leave_one_out=False,
     importance=False,
     discoveries=False,
+    robustness=False,
 )
 ACC = Survival("vital_status", "days", 1, label="death")
 HANCOCK_OUTCOMES: dict[str, Outcome] = {
@@ -94,7 +95,22 @@ def compare(
     remark = [finding.verdict.sentence]
     remark += [f"{c.name}: {c.failed}." for c in finding.candidates if c.failed]
     write(name, heading, _rows(finding), "\n\n".join(remark))
+    if finding.robustness:
+        removed = "score as shares of the patient-modality pairs are removed at test time"
+        write(f"{name}-robustness", f"{name}: {removed}", _robustness(finding), "")
     return finding
+
+
+def _robustness(finding: Finding) -> pd.DataFrame:
+    rows = []
+    for found in finding.robustness:
+        row = {"candidate": found.candidate}
+        for point in found.points:
+            score = point.score
+            said = f"{score.estimate:.3f} ({score.low:.3f} to {score.high:.3f})"
+            row[f"{point.asked:.0%}"] = said
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def bench_survival() -> None:

@@ -6,6 +6,7 @@ from consilience.fusion.co_attention_survival import CoAttentionSurvival
 from consilience.fusion.cooperative import CooperativeLearning
 from consilience.fusion.cooperative_backfitting import CooperativeBackfitting
 from consilience.fusion.cross_modal_transformer import CrossModalTransformer
+from consilience.fusion.distillation import DistilledFusion
 from consilience.fusion.early import EarlyFusion
 from consilience.fusion.factor_model import MOFA
 from consilience.fusion.feature_graph_fusion import FeatureGraphFusion
@@ -16,6 +17,7 @@ from consilience.fusion.kernel_learning import MultipleKernelLearning
 from consilience.fusion.late import LateFusion
 from consilience.fusion.multimodal_autoencoder import MultimodalAutoencoder
 from consilience.fusion.multimodal_vae import MultimodalVAE
+from consilience.fusion.pretraining import Pretraining
 from consilience.fusion.similarity_network import SimilarityNetworkFusion
 from consilience.fusion.single import SingleModality
 from consilience.fusion.sparse_cca import SparseCCA
@@ -36,6 +38,7 @@ __all__ = [
     "CooperativeBackfitting",
     "CooperativeLearning",
     "CrossModalTransformer",
+    "DistilledFusion",
     "EarlyFusion",
     "FeatureGraphFusion",
     "GraphFusion",
@@ -45,6 +48,7 @@ __all__ = [
     "MultimodalAutoencoder",
     "MultimodalVAE",
     "MultipleKernelLearning",
+    "Pretraining",
     "SimilarityNetworkFusion",
     "SingleModality",
     "SparseCCA",
