@@ -13,7 +13,6 @@ from consilience.cohort import Cohort
 from consilience.errors import InputError, listing
 from consilience.fusion.base import check_cohort
 from consilience.fusion.deep import AT_ONCE, DeepFusion, Member
-from consilience.fusion.deep_fit import fit_network
 from consilience.fusion.deep_head import DeepHead, Survival
 from consilience.fusion.discovery import Discovery, Weights
 from consilience.fusion.fine_tuning import (
@@ -161,7 +160,7 @@ class CrossModalTransformer(DeepFusion):
         self.starting_encoders_ = dict(pretraining.encoders or {})
         self._start = starting_weights(pretraining, list(sources.fitted_))
         try:
-            fit_network(self, cohort.only(self.modalities_), y, sources)
+            self._fit_on(sources, cohort.only(self.modalities_), y)
         finally:
             del self._start
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 256  # patients a step when predicting, at most
 OF_NO_ACCOUNT = ("training", "encoders", "members", "random_state", "modalities")
+Taught: TypeAlias = Callable[[DeepHead, Cohort], DeepHead]
 LEAST_HELD_BACK = 8  # fewer say nothing about when to stop
 
 
@@ -159,8 +160,12 @@ class DeepFusion(Fusion):
         """Leave it to `encoder_for`, which knows the kind of modality."""
 
     def _fit(self, cohort: Cohort, y: Y) -> None:
+        self._fit_on(Sources(self.modalities_).fit(cohort), cohort, y)
+
+    def _fit_on(self, sources: Sources, cohort: Cohort, y: Y, taught: Taught | None = None) -> None:
+        """Train on fitted sources, with the outcome's head or what `taught` makes of it."""
         self.__dict__.pop("_ready", None)
-        self.sources_ = Sources(self.modalities_).fit(cohort)
+        self.sources_ = sources
         reader = self._reader(cohort)
         known = np.flatnonzero(reader.informed())
         y = y[known]
@@ -168,7 +173,10 @@ class DeepFusion(Fusion):
         self.members_: list[Member] = []
         if self.silent_:
             return
-        head = head_for(self.task_, self.survival).fit(y, self.task_)
+        head = head_for(self.task_, self.survival)
+        if taught is not None:
+            head = taught(head, cohort[known])
+        head.fit(y, self.task_)
         self._train(reader.of(known, head.targets(y)), self.task_.strata(y), head, y)
 
     def _train(

@@ -18,7 +18,6 @@ from consilience.errors import InputError
 from consilience.fusion.base import Fusion
 from consilience.fusion.cross_modal_transformer import CrossModalTransformer
 from consilience.fusion.deep import DeepFusion
-from consilience.fusion.deep_fit import fit_network
 from consilience.fusion.deep_head import DeepHead
 from consilience.fusion.discovery import Discovery, Weights
 from consilience.fusion.intermediate import IntermediateFusion
@@ -180,7 +179,7 @@ class DistilledFusion(DeepFusion):
             if hasattr(self, name):
                 setattr(student, name, getattr(self, name))
         self.teacher_ = self._teacher().fit(cohort, y)
-        fit_network(student, cohort, y, Sources(self.modalities_).fit(cohort), self._taught)
+        student._fit_on(Sources(self.modalities_).fit(cohort), cohort, y, self._taught)
         self.sources_, self.members_ = student.sources_, student.members_
         self.silent_ = student.silent_
         if not self.silent_:
