@@ -184,7 +184,7 @@ def test_contrast_brings_the_experts_of_one_patient_together():
     agreement = []
     for weight in (0.0, 1.0):
         model = MultimodalVAE(latent=3, contrastive=weight, training=SHORT).fit(cohort)
-        alone = [model.transform(cohort.only([name])) for name in NAMES[:2]]
+        alone = [model.latents(cohort.only([name])).shared for name in NAMES[:2]]
         unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in alone]
         agreement.append((unit[0] * unit[1]).sum(axis=1).mean())
     assert agreement[1] > agreement[0]
