@@ -28,10 +28,11 @@ class DeepImputes(DeepEmbedding):
 
     def _rebuilt(self, cohort: Cohort) -> dict[str, Measured]:
         """Return what is expected of each table, in its own units; all patients are informed."""
-        told = [self._outputs(network, cohort) for network in self.networks()]
+        networks: list[Any] = list(self.networks())  # DecodingNetwork
+        told = [self._outputs(network, cohort) for network in networks]
         found = [
             {name: network.decoder_of(name).measured(outputs) for name, outputs in one.items()}
-            for network, one in zip(self.networks(), told, strict=True)
+            for network, one in zip(networks, told, strict=True)
         ]
         return {name: mean_of([one[name] for one in found]) for name in self.tables()}
 

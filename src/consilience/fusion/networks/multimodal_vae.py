@@ -79,7 +79,7 @@ class VAENetwork(DecodingNetwork):
     def said(self, batch: Batch) -> Said:
         """Return what each modality says of each patient."""
         codes, present = self.codes(batch)
-        shared, private = codes.split([2 * self.latent, 2 * self.private], dim=2)
+        shared, private = codes[..., : 2 * self.latent], codes[..., 2 * self.latent :]
         mean, spread = shared.chunk(2, dim=2)
         own_mean, own_spread = private.chunk(2, dim=2)  # 0, the prior, where absent
         return Said(mean, spread.clamp(*SPREADS), own_mean, own_spread.clamp(*SPREADS), present)
