@@ -36,6 +36,7 @@ DEEP = {
     "MultimodalAutoencoder": "autoencoder",
     "MultimodalVAE": "VAE",
     "GraphFusion": "patient graphs",
+    "FeatureGraphFusion": "feature graphs",
     "CrossModalTransformer": "transformer",
     "CoAttentionSurvival": "co-attention",
     "BilinearSurvival": "bilinear",
