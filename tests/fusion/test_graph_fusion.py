@@ -8,7 +8,7 @@ import pytest
 from tests.fusion.planted_graphs import cohort_of, grouped
 from tests.laws.cohorts import complete_cohort, gappy_cohort
 
-from consilience.cohort import Cohort
+from consilience.cohort import Cohort, Table
 from consilience.cohort.bag import bag_of
 from consilience.errors import InputError
 from consilience.fusion.discovery import Weights
@@ -133,6 +133,29 @@ def test_a_training_patient_who_is_asked_for_gradients_is_told_the_same():
     said[3].sum().backward()
     assert asked.grad[3].abs().max() > 0
     assert asked.grad[[2, 4]].abs().max() == 0
+
+
+@pytest.mark.parametrize("own_features", [True, False])
+def test_contributions_add_up_for_patients_of_the_graph_and_for_others(own_features):
+    """Sundararajan et al. 2017, proposition 1: edges that come and go would break it."""
+    train, y = gappy_cohort("continuous", 80, seed=3)
+    twice = np.r_[np.arange(80), :5]  # some cannot be told apart: the graph does not join them
+    names = [f"p{i:04d}" for i in range(len(twice))]
+    tables = {
+        name: Table(modality.frame.reindex(train.index[twice]).set_axis(names).dropna(how="all"))
+        for name, modality in train.modalities.items()
+    }
+    train, y = Cohort(pd.DataFrame(index=names), tables), y[twice]
+    model = GraphFusion("continuous", own_features=own_features, training=QUICK).fit(train, y)
+    for cohort in (train, gappy_cohort("continuous", 80, seed=4)[0]):
+        known = model.informed(cohort)
+        found = model.attributions(cohort[known], steps=128)
+        np.testing.assert_allclose(
+            found.output["number"], model.predict(cohort[known]), rtol=0, atol=1e-4
+        )
+        moved = (found.output - found.base).abs().to_numpy()
+        assert moved.max() > 0.01
+        assert found.gap.abs().to_numpy().max() < 0.02 * moved.max()
 
 
 def test_unseen_patients_change_nothing_for_others():

@@ -59,7 +59,8 @@ class Attributions:
         The prediction that is explained; NaN for a patient told no more than the prior.
     base : DataFrame of shape (n_patients, n_outputs)
         By gradient: the prediction with every value that the patient has at its baseline,
-        from which the contributions lead to `output`. By permutation: the mean output.
+        from which the contributions lead to `output`. In `GraphFusion` he keeps his
+        neighbours there, and what they say is part of it. By permutation: the mean output.
     instances : dict of str to DataFrame
         For bags: a row an instance, with ``patient``, ``instance`` (its position among his)
         and a column an output.
@@ -81,8 +82,7 @@ class Attributions:
     def gap(self) -> pd.DataFrame:
         """What the contributions leave unexplained: output less base less their sum.
 
-        By gradient it is near 0 where `steps` are enough and the network has no jumps (one
-        that links a patient to his nearest neighbours has); by permutation it has no meaning.
+        By gradient it is near 0 where `steps` are enough; by permutation it has no meaning.
         """
         total = self.modalities.T.groupby(level="output", sort=False).sum().T
         return self.output - self.base - total[list(self.outputs)]

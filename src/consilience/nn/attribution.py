@@ -93,7 +93,9 @@ def integrated_gradients(
     so that all together add up to F(x) - F(b) (Sundararajan et al. 2017, equation 1 and
     proposition 1), by Gauss-Legendre quadrature. The baseline is 0 where a number is
     measured, its mean in training, and for a category the vector of "not known". Which
-    modalities, values and instances a patient has is the same all along the line.
+    modalities, values and instances a patient has is the same all along the line, and so is
+    whom a network of patients joins him to: where that changes it jumps, and a gradient does
+    not see jumps.
 
     Parameters
     ----------
@@ -114,12 +116,13 @@ def integrated_gradients(
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     walk = _Walk(network, sources, batch, said)
     totals: dict[tuple[str, str | int], Tensor] = {}
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        for key, slope in walk.slopes(float(node)).items():
-            added = float(weight) * slope
-            totals[key] = totals[key] + added if key in totals else added
-    with torch.no_grad():
-        output, base = walk.at(1.0), walk.at(0.0)
+    with network.held(batch):
+        for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+            for key, slope in walk.slopes(float(node)).items():
+                added = float(weight) * slope
+                totals[key] = totals[key] + added if key in totals else added
+        with torch.no_grad():
+            output, base = walk.at(1.0), walk.at(0.0)
     shares = {
         name: _share(sources.fitted_[name], part, name, totals, output.shape[1])
         for name, part in batch.parts.items()
@@ -248,7 +251,8 @@ def _levels(network: FusionNetwork, batch: Batch, t: float) -> Iterator[list[_Lo
     """Have all vectors of categories on the line at `t` while the network is asked."""
     owners = {
         layer: name
-        for name, encoder in zip(network.names, network.encoders, strict=True)
+        # Some read no modality by an encoder.
+        for name, encoder in zip(network.names, network.encoders, strict=False)
         for layer in encoder.modules()
     }
     levels = _Levels(batch, t, owners)

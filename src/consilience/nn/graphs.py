@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import singledispatch
 from itertools import pairwise
 from typing import Protocol
@@ -125,6 +126,7 @@ class PatientConvolutions(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(*ends, bias=False) for ends in pairwise(sizes))
         self.norms = nn.ModuleList(nn.LayerNorm(after) for after in widths)
         self.dropout = nn.Dropout(dropout)
+        self._links: tuple[Tensor, Tensor] | None = None
 
     def _hold(self, name: str, values: np.ndarray | None) -> None:
         """Keep what the graph says; it is no weight of the network, and not saved with them."""
@@ -140,10 +142,12 @@ class PatientConvolutions(nn.Module):
             Their `summary`.
         """
         asked = (vectors - self.mean) / self.scale
+        states = self.states()
+        if self._links is not None:
+            return self._heard(asked, states, self._links)
         place = self.place(asked)
         met = place >= 0
-        states = self.states()
-        if asked.requires_grad:  # attributions ask what a patient's own features do
+        if asked.requires_grad:  # his own features are asked for, not his place alone
             return self.unseen(asked, states, place)
         if bool(met.all()):
             return states[-1][place]
@@ -165,7 +169,40 @@ class PatientConvolutions(nn.Module):
 
         Who is a training patient, by his `place`, is joined to the others.
         """
-        links, own = self.links(asked, place)
+        return self._heard(asked, states, self.links(asked, place))
+
+    @contextmanager
+    def held(self, vectors: Tensor) -> Iterator[None]:
+        """Join the patients that are asked of to whom they are joined by these features.
+
+        Parameters
+        ----------
+        vectors : Tensor of shape (m, d)
+            Their `summary`; inside, `forward` is asked of the same m patients.
+        """
+        with torch.no_grad():
+            asked = (vectors - self.mean) / self.scale
+            place = self.place(asked)
+            links, own = self.links(asked, place)
+            met = torch.nonzero(place >= 0)[:, 0]
+            node = place[met]
+            # Who is in the graph has the edges that are drawn there, but that to himself.
+            drawn = self.adjacency.index_select(0, node).to_dense()
+            drawn[torch.arange(len(node), device=node.device), node] = 0.0
+            links, own = (
+                links.index_copy(0, met, drawn),
+                own.index_copy(0, met, 1 / self.degree[node]),
+            )
+            self._links = links, own
+        try:
+            yield
+        finally:
+            self._links = None
+
+    def _heard(
+        self, asked: Tensor, states: Sequence[Tensor], joined: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        links, own = joined
         here = asked
         for step, (layer, there) in enumerate(zip(self.layers, states, strict=False)):
             told = links @ layer(there) + own[:, None] * layer(here)

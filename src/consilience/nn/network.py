@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -73,6 +74,15 @@ class FusionNetwork(nn.Module):
         """Return the embedding and, if there is a head, its outputs."""
         embedding = self.embed(batch)
         return embedding, None if self.head is None else self.head(embedding)
+
+    @contextmanager
+    def held(self, batch: Batch) -> Iterator[None]:
+        """Hold fast what measurements choose in jumps, as it is for a batch.
+
+        Inside, the network is asked of the same patients with other measurements. A network
+        that chooses nothing, as most, is what it is outside.
+        """
+        yield
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the named terms of the loss, scalars; their sum is made small."""

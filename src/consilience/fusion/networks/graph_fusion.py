@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import singledispatch
 from itertools import combinations
 from typing import Any
@@ -147,6 +148,18 @@ class GraphNetwork(FusionNetwork):
         # What is said in the place of a modality that a patient lacks.
         self.silent = nn.Parameter(torch.zeros(count, saying.n_outputs))
         self.join = nn.Linear(n_correlated(count, saying.size), width)
+
+    @contextmanager
+    def held(self, batch: Batch) -> Iterator[None]:
+        """Hold fast to whom the patients of a batch are joined in each graph."""
+        with ExitStack() as graphs:
+            for place, name in enumerate(self.names):
+                if len(batch.parts[name]):
+                    own = summary(self.sources[place], batch.parts[name])
+                    graph = self.graphs[place]
+                    assert isinstance(graph, PatientConvolutions)
+                    graphs.enter_context(graph.held(own))
+            yield
 
     def encode(self, batch: Batch) -> Encoded:
         """Return the patients' states in each graph, after modality dropout."""
