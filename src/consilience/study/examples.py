@@ -25,7 +25,8 @@ OPTIONS: Mapping[str, str] = {
 }
 """A setting worth knowing, where the usual one often does not fit."""
 
-DEEP = "members = 3, training = { max_epochs = 100 }   # networks that vote; passes at most"
+MEMBERS = "members = 3"
+TRAINING = "training = { max_epochs = 100 }"
 
 
 def examples(kind: OutcomeKind) -> list[str]:
@@ -51,7 +52,7 @@ def _example(name: str, method: type[Fusion]) -> list[str]:
     lines += ["# [[candidates]]", f"# name = {to_toml(name)}", f"# method = {to_toml(name)}"]
     if "learner" in method._get_param_names():
         lines.append(f"# learner = {to_toml(USUAL_LEARNER)}")
-    told = OPTIONS.get(name, DEEP if issubclass(method, DeepFusion) else "")
+    told = OPTIONS.get(name, _of_a_network(method))
     if told:
         setting, _, why = told.partition("   # ")
         lines.append(f"# options = {{ {setting} }}   # {why}")
@@ -59,6 +60,15 @@ def _example(name: str, method: type[Fusion]) -> list[str]:
     if free:
         lines.append(f"# grid = {to_toml(free)}")
     return [*lines, ""]
+
+
+def _of_a_network(method: type[Fusion]) -> str:
+    """Return what is worth setting of a deep method; "" of another."""
+    if not issubclass(method, DeepFusion):
+        return ""
+    if "members" not in method._get_param_names():
+        return f"{TRAINING}   # passes at most"
+    return f"{MEMBERS}, {TRAINING}   # networks that vote; passes at most"
 
 
 def to_toml(value: Any) -> str:
