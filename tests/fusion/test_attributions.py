@@ -10,7 +10,7 @@ from tests.laws.cohorts import NAMES, gappy_cohort
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
-from consilience.fusion import IntermediateFusion
+from consilience.fusion import CrossModalTransformer, DistilledFusion, IntermediateFusion
 from consilience.nn.training import Training
 
 SHORT = Training(40, 10, learning_rate=0.01, batch_size=48)
@@ -42,6 +42,18 @@ def test_they_add_up_and_explain_what_is_predicted(kind: str, survival: str) -> 
         np.testing.assert_array_equal(np.argsort(last, kind="stable"), np.argsort(said))
     else:
         np.testing.assert_allclose(last, said, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "continuous", "survival"])
+@pytest.mark.parametrize("method", [CrossModalTransformer, DistilledFusion])
+def test_a_transformer_and_what_learned_from_one_are_explained(method: type, kind: str) -> None:
+    cohort, y = gappy_cohort(kind)
+    model = method.for_outcome(kind, training=Training(5, 5, learning_rate=0.01)).fit(cohort, y)
+    known = model.informed(cohort)
+    found = model.attributions(cohort[known], steps=64)
+    moved = (found.output - found.base).abs().to_numpy().max()
+    assert moved > 1e-3
+    assert found.gap.abs().to_numpy().max() < 0.01 * moved
 
 
 @pytest.mark.parametrize("method", ["gradient", "permutation"])

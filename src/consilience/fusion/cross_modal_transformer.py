@@ -239,8 +239,9 @@ class CrossModalTransformer(DeepFusion):
         names = self.sources_.fitted_
         maps = np.zeros((n, 1 + len(names), len(names)))
         has = np.ones(maps.shape[:2], dtype=bool)
+        networks = self.networks()  # made here: weights made in inference mode take no gradient
         with torch.inference_mode():
-            for each in self.networks():
+            for each in networks:
                 network = cast("CrossModalNetwork", each)
                 for start in range(0, n, AT_ONCE):
                     rows = np.arange(start, min(n, start + AT_ONCE))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from consilience.cohort.modality import FloatArray
+from consilience.fusion.attributions import Scale, scale_of
 from consilience.fusion.deep_head import (
     ClassesDeepHead,
     CoxDeepHead,
@@ -69,6 +70,11 @@ class TaughtDeepHead(DeepHead):
 
     def values(self, outputs: FloatArray, task: Task) -> FloatArray:
         return self.head.values(outputs, task)
+
+
+@scale_of.register
+def _(head: TaughtDeepHead, task: Task) -> Scale:
+    return scale_of(head.head, task)
 
 
 @singledispatch
