@@ -10,7 +10,13 @@ from tests.laws.cohorts import NAMES, gappy_cohort
 
 from consilience.cohort import Cohort, Table
 from consilience.errors import InputError
-from consilience.fusion import CrossModalTransformer, DistilledFusion, IntermediateFusion
+from consilience.fusion import (
+    CrossModalTransformer,
+    DistilledFusion,
+    FeatureGraphFusion,
+    GraphFusion,
+    IntermediateFusion,
+)
 from consilience.nn.training import Training
 
 SHORT = Training(40, 10, learning_rate=0.01, batch_size=48)
@@ -53,6 +59,34 @@ def test_a_transformer_and_what_learned_from_one_are_explained(method: type, kin
     found = model.attributions(cohort[known], steps=64)
     moved = (found.output - found.base).abs().to_numpy().max()
     assert moved > 1e-3
+    assert found.gap.abs().to_numpy().max() < 0.01 * moved
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        (IntermediateFusion, {}),
+        (CrossModalTransformer, {}),
+        (FeatureGraphFusion, {}),
+        (GraphFusion, {}),
+        (GraphFusion, {"own_features": False}),
+    ],
+)
+def test_a_category_is_explained_however_a_network_reads_it(method: type, options: dict) -> None:
+    """A category alone tells the number: by vectors, by tokens, or as a node of a graph."""
+    rng = np.random.default_rng(0)
+    ids = [f"p{i:03d}" for i in range(200)]
+    stage = rng.choice(["I", "II"], 200)
+    frame = pd.DataFrame({"stage": stage, "noise": rng.normal(size=200)}, ids)
+    y = np.where(stage == "II", 1.0, -1.0) + 0.1 * rng.normal(size=200)
+    cohort = Cohort(pd.DataFrame(index=ids), {"one": Table(frame)})
+    model = method("continuous", training=SHORT, **options).fit(cohort, y)
+    found = model.attributions(cohort, steps=64)
+    by = found.features["number", "one"]
+    assert by["stage"].abs().mean() > 2 * by["noise"].abs().mean()
+    higher, lower = (by["stage"][stage == level].mean() for level in ("II", "I"))
+    assert higher > lower
+    moved = (found.output - found.base).abs().to_numpy().max()
     assert found.gap.abs().to_numpy().max() < 0.01 * moved
 
 

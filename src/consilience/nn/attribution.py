@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from consilience.errors import InputError
 from consilience.nn.batch import Batch, Part
+from consilience.nn.levels import LEVELS, levels_of
 from consilience.nn.network import FusionNetwork
 from consilience.nn.sources import Source, Sources, TableSource
 
@@ -92,7 +93,7 @@ def integrated_gradients(
 
     so that all together add up to F(x) - F(b) (Sundararajan et al. 2017, equation 1 and
     proposition 1), by Gauss-Legendre quadrature. The baseline is 0 where a number is
-    measured, its mean in training, and for a category the vector of "not known". Which
+    measured, its mean in training, and for a category that of "not known". Which
     modalities, values and instances a patient has is the same all along the line, and so is
     whom a network of patients joins him to: where that changes it jumps, and a gradient does
     not see jumps.
@@ -142,20 +143,34 @@ class _Walk:
             if len(part)
             for array in measured(sources.fitted_[name], part)
         }
+        self.levels = {
+            name: levels_of(part, _sizes(sources.fitted_[name]))
+            for name, part in batch.parts.items()
+            if len(part) and _sizes(sources.fitted_[name])
+        }
 
     def at(self, t: float) -> Tensor:
         """Return what is explained at a point of the line, (n, k)."""
         points = {key: t * value for key, value in self.values.items()}
+        columns = {name: [t * own for own in each] for name, each in self.levels.items()}
         with _levels(self.network, self.batch, t):
-            return self._ask(points)
+            return self._ask(points, columns)
 
     def slopes(self, t: float) -> dict[tuple[str, str | int], Tensor]:
         """Return value less baseline times gradient at a point, (rows, ..., k) an array."""
         points = {key: (t * v).detach().requires_grad_() for key, v in self.values.items()}
+        columns = {
+            name: [(t * own).requires_grad_() for own in each] for name, each in self.levels.items()
+        }
         with torch.enable_grad(), _levels(self.network, self.batch, t) as looked_up:
-            explained = self._ask(points)
+            explained = self._ask(points, columns)
         entries: list[tuple[tuple[str, str | int], Tensor, Tensor]] = [
             (key, points[key], value) for key, value in self.values.items()
+        ]
+        entries += [
+            ((name, i), own, self.levels[name][i])
+            for name, on_the_way in columns.items()
+            for i, own in enumerate(on_the_way)
         ]
         entries += [(one.key, one.point, one.change) for one in looked_up]
         leaves = [point for _, point, _ in entries]
@@ -166,11 +181,21 @@ class _Walk:
             found[key] = found[key] + slope if key in found else slope
         return found
 
-    def _ask(self, points: Mapping[tuple[str, str], Tensor]) -> Tensor:
+    def _ask(
+        self, points: Mapping[tuple[str, str], Tensor], columns: Mapping[str, list[Tensor]]
+    ) -> Tensor:
         parts = dict(self.batch.parts)
+        for name, each in columns.items():
+            arrays = {**parts[name].arrays, LEVELS: torch.cat(each, dim=1)}
+            parts[name] = replace(parts[name], arrays=arrays)
         for (name, array), point in points.items():
             parts[name] = replace(parts[name], arrays={**parts[name].arrays, array: point})
         return said_of(self.network, replace(self.batch, parts=parts), self.said)
+
+
+def _sizes(source: Source) -> list[int]:
+    """Return how many levels each category of a source has; none but tables have any."""
+    return [len(own) for own in source.levels_.values()] if isinstance(source, TableSource) else []
 
 
 def _narrowed(slope: Tensor, key: tuple[str, str | int]) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from consilience.nn.batch import Part
+from consilience.nn.levels import levels_of
 from consilience.nn.sources import Source, TableSource
 
 POOLED = 4  # an image is brought to so many values along each axis
@@ -59,11 +60,7 @@ def summary(source: Source, part: Part) -> Tensor:
 @summary.register
 def _(source: TableSource, part: Part) -> Tensor:
     """Standardised numbers, and 1 for the level of each category that a patient has."""
-    codes = part.arrays["codes"]
-    levels = [
-        functional.one_hot(codes[:, i], len(own) + 1)[:, 1:].float()
-        for i, own in enumerate(source.levels_.values())
-    ]
+    levels = levels_of(part, [len(own) for own in source.levels_.values()])
     return torch.cat([part.arrays["numbers"], *levels], dim=1)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from consilience.nn.batch import Part
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.levels import LEVELS, levels_of
 from consilience.nn.sources import TableSource
 from consilience.nn.transformer import Transformer
 
@@ -80,7 +81,7 @@ class Tokeniser(Encoder):
         n_numbers, levels = len(source.numbers_), [len(own) for own in source.levels_.values()]
         groups = np.array_split(np.arange(n_numbers + len(levels)), tokens)
         groups = [group for group in groups if len(group)]
-        self.width, self.n_tokens = width, len(groups)
+        self.width, self.n_tokens, self.sizes = width, len(groups), levels
         owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         numbers = [group[group < n_numbers] for group in groups]
         longest = max(len(own) for own in numbers)
@@ -102,16 +103,23 @@ class Tokeniser(Encoder):
         return (tokens * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)
 
     def tokens(self, part: Part) -> Tensor:
-        numbers, codes = part.arrays["numbers"], part.arrays["codes"]
-        grouped = self._grouped(numbers).transpose(0, 1)  # (n_tokens, m, longest)
+        grouped = self._grouped(part.arrays["numbers"]).transpose(0, 1)  # (n_tokens, m, longest)
         said = torch.bmm(grouped, self.slopes).transpose(0, 1)
         had = self._had(part)
         said = said + (1 - had / self.counts)[:, :, None] * self.gap
         if len(self.places):
-            seen = codes > 0
-            vectors = self.levels[(codes - 1).clamp(min=0) + self.offsets] * seen[:, :, None]
-            said = said.index_add(1, self.places, vectors)
+            said = said.index_add(1, self.places, self._level_vectors(part))
         return said / self.counts.sqrt()[:, None] + self.bias
+
+    def _level_vectors(self, part: Part) -> Tensor:
+        """Return the vectors of the levels that patients have, (m, n_categories, width)."""
+        if LEVELS in part.arrays:
+            columns = levels_of(part, self.sizes)
+            tables = torch.split(self.levels, self.sizes)
+            return torch.stack([c @ own for c, own in zip(columns, tables, strict=True)], dim=1)
+        codes = part.arrays["codes"]
+        vectors = self.levels[(codes - 1).clamp(min=0) + self.offsets]
+        return vectors * (codes > 0)[:, :, None]
 
     def known(self, part: Part) -> Tensor:
         """Return of which tokens a patient has any feature, (m, n_tokens) of bool."""
