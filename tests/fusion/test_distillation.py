@@ -147,6 +147,7 @@ def test_settings_that_cannot_be_are_refused():
     for options, sentence in (
         ({"weight": 1.5}, "weight"),
         ({"temperature": 0.0}, "temperature"),
+        ({"temperature": 1e300}, "temperature must be above 0 and at most 1,000"),
         ({"student": GraphFusion()}, "must be an IntermediateFusion"),
         ({"student": taught}, "pretrained to the teacher"),
         ({"student": IntermediateFusion(width=0)}, "width"),

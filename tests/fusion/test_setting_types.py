@@ -51,6 +51,7 @@ def test_what_is_as_good_is_taken(options):
     ("options", "sentence"),
     [
         ({"count": True}, "count must be a whole number, not True."),
+        ({"share": 10**400}, f"share must be a number or None, not 1{'0' * 56}...."),
         ({"count": 2.0}, "count must be a whole number, not 2.0."),
         ({"share": "0.5"}, "share must be a number or None, not '0.5'."),
         ({"flag": "yes"}, "flag must be True or False, not 'yes'."),

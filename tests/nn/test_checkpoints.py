@@ -23,6 +23,7 @@ from tests.nn.small_network import (
 
 from consilience.errors import InputError
 from consilience.nn import checkpoints as module
+from consilience.nn.checkpoints import Checkpoint
 from consilience.nn.loop import Loop
 from consilience.nn.training import Training
 
@@ -158,3 +159,9 @@ def test_a_state_of_another_training_under_its_name_is_refused(tmp_path):
     one.write_bytes(other.read_bytes())
     with pytest.raises(InputError, match="another training"):
         train(str(tmp_path / "a"), epochs=2)
+
+
+def test_where_nothing_can_be_written_it_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written there .*; choose another folder"):
+        Checkpoint(tmp_path / "file" / "folder", "0" * 64).write({})

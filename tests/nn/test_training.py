@@ -32,6 +32,10 @@ IMPOSSIBLE = [
     ("progress", "yes"),
     ("workers", -1),
     ("checkpoints", 3),
+    ("checkpoints", ""),
+    ("checkpoints", "a\0b"),
+    ("precision", [32]),
+    ("accelerator", None),
 ]
 
 
@@ -41,6 +45,18 @@ def test_a_setting_that_cannot_be_is_named(name, value):
         Training(**{name: value}).check()
     sentence = str(caught.value)
     assert name in sentence and repr(value) in sentence and "\n" not in sentence
+
+
+@pytest.mark.parametrize("name", ["validation", "learning_rate", "weight_decay", "gradient_clip"])
+def test_a_number_beyond_all_floats_is_none_and_is_not_written_out(name):
+    with pytest.raises(InputError, match=f"training: {name} must be") as caught:
+        Training(**{name: 10**400}).check()
+    assert len(str(caught.value)) < 200
+
+
+def test_an_array_is_no_word():
+    with pytest.raises(InputError, match="precision must be '32'"):
+        Training(precision=np.array([1, 2])).check()
 
 
 def test_what_can_be_is_let_through(tmp_path):
@@ -59,6 +75,11 @@ def test_checkpoints_in_a_file_are_refused(tmp_path):
     (tmp_path / "here").write_text("")
     with pytest.raises(InputError, match="is a file"):
         Training(checkpoints=str(tmp_path / "here")).check()
+
+
+def test_checkpoints_that_cannot_be_a_folder_are_refused():
+    with pytest.raises(InputError, match="cannot be one"):
+        Training(checkpoints="a" * 5000).check()
 
 
 def test_a_batch_is_shared_by_all_devices():

@@ -11,7 +11,7 @@ from consilience.cohort import Cohort
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError
 from consilience.fusion.attention_map import attention_frame
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import WIDEST, check_whole
 from consilience.fusion.deep import DeepFusion
 from consilience.fusion.deep_head import Survival
 from consilience.nn.training import Training
@@ -94,7 +94,7 @@ class BilinearSurvival(DeepFusion):
 
     def check_settings(self) -> None:
         super().check_settings()
-        check_whole("reduced", self.reduced, 1)
+        check_whole("reduced", self.reduced, 1, WIDEST)
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
 

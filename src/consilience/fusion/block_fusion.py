@@ -72,11 +72,23 @@ class BlockFusion(Blockwise):
         return super()._informed(cohort) & (not self.silent_)
 
 
-def check_whole(name: str, value: Any, least: int) -> None:
-    """Refuse a setting that is no whole number of at least `least`."""
+WIDEST = 65_536  # numbers in one vector of a network
+DEEPEST = 256  # layers of a network, steps, heads
+MOST_MEMBERS = 1000
+
+
+def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuse a setting that is no whole number of at least `least`, and at most `most`."""
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if most is not None and value > most:
+        raise InputError(f"{name} must be at most {most:,}, not {_short(value)}.")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 30 else f"{text[:27]}..."
 
 
 def check_between(name: str, value: Any, low: float, high: float) -> None:

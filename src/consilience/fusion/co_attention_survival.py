@@ -11,7 +11,7 @@ from consilience.cohort import Bag, Cohort, Table
 from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing
 from consilience.fusion.attention_map import attention_frame
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import DEEPEST, WIDEST, check_whole
 from consilience.fusion.deep import DeepFusion
 from consilience.fusion.deep_head import DeepHead, Survival
 from consilience.fusion.signatures import (
@@ -128,8 +128,9 @@ class CoAttentionSurvival(DeepFusion):
 
     def check_settings(self) -> None:
         super().check_settings()
-        for name in ("groups", "depth", "layers", "heads"):
-            check_whole(name, getattr(self, name), 1)
+        check_whole("groups", self.groups, 1, WIDEST)
+        for name in ("depth", "layers", "heads"):
+            check_whole(name, getattr(self, name), 1, DEEPEST)
         if self.width % self.heads:
             raise InputError(f"width must be a multiple of heads, {self.heads}, not {self.width}.")
         if not 0 <= self.dropout < 1:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from consilience.nn.network import FusionNetwork
 
 STUDENTS = (IntermediateFusion, CrossModalTransformer)
+HOTTEST = 1000  # beyond, all classes are alike
 SMALL = 4  # width of the default student
 
 
@@ -124,8 +125,10 @@ class DistilledFusion(DeepFusion):
     def check_settings(self) -> None:
         Fusion.check_settings(self)
         need_torch()
-        if not self.temperature > 0:
-            raise InputError(f"temperature must be above 0, not {self.temperature!r}.")
+        if not 0 < self.temperature <= HOTTEST:
+            raise InputError(
+                f"temperature must be above 0 and at most {HOTTEST:,}, not {self.temperature!r}."
+            )
         if not 0 <= self.weight <= 1:
             raise InputError(f"weight must be from 0 to 1, not {self.weight!r}.")
         if self.student is not None and not isinstance(self.student, STUDENTS):

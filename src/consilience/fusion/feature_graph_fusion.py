@@ -9,7 +9,7 @@ import numpy as np
 
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import DEEPEST, check_whole
 from consilience.fusion.deep import DeepFusion
 from consilience.fusion.deep_head import DeepHead, Survival
 from consilience.fusion.discovery import Component, Components, Discovery, Loading
@@ -131,7 +131,7 @@ class FeatureGraphFusion(DeepFusion):
     def check_settings(self) -> None:
         """Refuse numbers that are not whole or too small, and shares out of range."""
         super().check_settings()
-        check_whole("steps", self.steps, 1)
+        check_whole("steps", self.steps, 1, DEEPEST)
         for name in ("spread", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(

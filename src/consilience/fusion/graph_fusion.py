@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import DEEPEST, WIDEST, check_whole
 from consilience.fusion.deep import AT_ONCE, DeepFusion
 from consilience.fusion.deep_head import DeepHead, Survival
 from consilience.fusion.discovery import Discovery, Weights
@@ -128,9 +128,9 @@ class GraphFusion(DeepFusion):
         """Refuse numbers that are not whole or too small, and shares out of range."""
         super().check_settings()
         check_whole("neighbours", self.neighbours, 1)
-        check_whole("layers", self.layers, 1)
+        check_whole("layers", self.layers, 1, DEEPEST)
         if self.reduction is not None:
-            check_whole("reduction", self.reduction, 1)
+            check_whole("reduction", self.reduction, 1, WIDEST)
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
         if self.encoders and not self.own_features:

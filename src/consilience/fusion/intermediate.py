@@ -10,7 +10,7 @@ import numpy as np
 
 from consilience.cohort import Cohort
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import DEEPEST, WIDEST, check_whole
 from consilience.fusion.deep import AT_ONCE, DeepFusion
 from consilience.fusion.deep_head import Survival
 from consilience.fusion.discovery import Discovery, Weights
@@ -156,7 +156,9 @@ class IntermediateFusion(DeepFusion):
             raise InputError(
                 f"stages must be rising whole numbers from 0, such as (0, 1), not {self.stages!r}."
             )
-        check_whole("rank", self.rank, 1)
+        if stages[-1] > DEEPEST:
+            raise InputError(f"stages must be at most {DEEPEST}, not {self.stages!r}.")
+        check_whole("rank", self.rank, 1, WIDEST)
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must be at least 0 and below 1, not {self.dropout!r}.")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import WIDEST, check_whole
 from consilience.fusion.deep_head import Survival
 from consilience.fusion.deep_imputing import DeepImputes
 from consilience.nn.training import Training
@@ -85,8 +85,8 @@ class MultimodalAutoencoder(DeepImputes):
 
     def check_settings(self) -> None:
         super().check_settings()
-        check_whole("latent", self.latent, 1)
-        check_whole("hidden", self.hidden, 0)
+        check_whole("latent", self.latent, 1, WIDEST)
+        check_whole("hidden", self.hidden, 0, WIDEST)
         if not 0 <= self.corruption < 1:
             raise InputError(f"corruption must be at least 0 and below 1, not {self.corruption!r}.")
         if not self.reconstruction >= 0:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from consilience.errors import InputError, listing
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import WIDEST, check_whole
 from consilience.fusion.deep_drawing import DeepDraws
 from consilience.fusion.deep_head import Survival
 from consilience.nn.training import Training
@@ -126,9 +126,9 @@ class MultimodalVAE(DeepDraws):
 
     def check_settings(self) -> None:
         super().check_settings()
-        check_whole("latent", self.latent, 1)
-        check_whole("private", self.private, 0)
-        check_whole("hidden", self.hidden, 0)
+        check_whole("latent", self.latent, 1, WIDEST)
+        check_whole("private", self.private, 0, WIDEST)
+        check_whole("hidden", self.hidden, 0, WIDEST)
         if not 0 <= self.corruption < 1:
             raise InputError(f"corruption must be at least 0 and below 1, not {self.corruption!r}.")
         if self.experts not in EXPERTS:

@@ -77,7 +77,17 @@ def _is_whole(value: Any, _: Any) -> bool:
 
 
 def _is_number(value: Any, _: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return number and _is_in_reach(value)
+
+
+def _is_in_reach(value: Any) -> bool:
+    """Return whether a number is not a whole one beyond all floats."""
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def _is_flag(value: Any, _: Any) -> bool:

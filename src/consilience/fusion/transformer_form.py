@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consilience.errors import InputError
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import DEEPEST, WIDEST, check_whole
 
 FORM = ("width", "tokens", "heads", "depth")
 
@@ -18,8 +18,9 @@ def check_form(method: Any) -> None:
     InputError
         Naming the setting.
     """
-    for name in ("tokens", "heads", "depth"):
-        check_whole(name, getattr(method, name), 1)
+    check_whole("tokens", method.tokens, 1, WIDEST)
+    for name in ("heads", "depth"):
+        check_whole(name, getattr(method, name), 1, DEEPEST)
     if method.width % method.heads:
         raise InputError(
             f"width is {method.width}, which {method.heads} heads cannot share equally; "

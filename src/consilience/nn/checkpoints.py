@@ -39,14 +39,26 @@ class Checkpoint:
         self.path = Path(folder) / fingerprint[:16] / FILE
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Put the state in the place of the last; killed at any moment, one of them is there."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Put the state in the place of the last; killed at any moment, one of them is there.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written there.
+        """
         fresh = self.path.with_name(f"{FILE}.{os.getpid()}")
-        with fresh.open("wb") as file:
-            torch.save({"format": FORMAT, "fingerprint": self.fingerprint, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                torch.save({"format": FORMAT, "fingerprint": self.fingerprint, **state}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self.path)
+        except OSError as reason:
+            raise InputError(
+                f"{self.path}: the state of the training cannot be written there "
+                f"({reason.strerror}); choose another folder as checkpoints."
+            ) from reason
 
     def read(self) -> dict[str, Any] | None:
         """Return the last state, None if there is none; tensors and numbers only, no pickle.

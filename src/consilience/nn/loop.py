@@ -147,7 +147,7 @@ def _fabric(settings: Training, patients: int) -> Fabric:
     with _quiet():
         return Fabric(
             accelerator=kind,
-            devices=settings.devices,
+            devices=int(settings.devices),  # Lightning knows no numbers of NumPy
             strategy="auto" if settings.devices == 1 else several,
             precision="32-true" if settings.precision == "32" else settings.precision,
         )

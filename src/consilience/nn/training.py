@@ -119,7 +119,7 @@ class Training(BaseEstimator):  # type: ignore[misc]
         for name, (holds, words) in _ALLOWED.items():
             value = getattr(self, name)
             if not holds(value):
-                raise InputError(f"training: {name} must be {words}, not {value!r}.")
+                raise InputError(f"training: {name} must be {words}, not {_short(value)}.")
         _check_word("accelerator", self.accelerator, ACCELERATORS)
         _check_word("precision", self.precision, get_args(Precision))
         if self.precision == "16-mixed" and self.accelerator in ("cpu", "mps"):
@@ -201,7 +201,10 @@ def _is_whole(value: Any, least: int) -> bool:
 
 def _is_number(value: Any) -> bool:
     number = isinstance(value, int | float | np.integer | np.floating)
-    return number and not isinstance(value, bool) and not math.isnan(value)
+    try:
+        return number and not isinstance(value, bool) and not math.isnan(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -223,14 +226,31 @@ _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def _check_word(name: str, value: Any, words: tuple[str, ...]) -> None:
-    if value not in words:
+    if not isinstance(value, str) or value not in words:
         *others, last = (repr(word) for word in words)
+        hint = suggestion(value, words) if isinstance(value, str) else ""
         raise InputError(
-            f"training: {name} must be {', '.join(others)} or {last}, not {value!r}."
-            f"{suggestion(value, words)}"
+            f"training: {name} must be {', '.join(others)} or {last}, not {_short(value)}.{hint}"
         )
 
 
 def _check_folder(folder: str | Path | None) -> None:
-    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-        raise InputError(f"training: checkpoints must be a folder, and {folder} is a file.")
+    if folder is None:
+        return
+    try:
+        strange = Path(folder).exists() and not Path(folder).is_dir()
+    except (OSError, ValueError) as reason:
+        raise InputError(
+            f"training: checkpoints must be a folder, and {_short(str(folder))} cannot be one "
+            f"({getattr(reason, 'strerror', None) or reason})."
+        ) from reason
+    if strange or not str(folder) or "\0" in str(folder):
+        what = "is a file" if strange else "cannot be one"
+        raise InputError(
+            f"training: checkpoints must be a folder, and {_short(str(folder))} {what}."
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from consilience.nn.batch import Part
 from consilience.nn.chunks import by_chunks
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder
+from consilience.nn.encoders.ranges import SHARE, SIZE_OR_NONE, Range
 from consilience.nn.segments import segment_softmax, segment_sum
 from consilience.nn.sources import BagSource
 
@@ -30,6 +34,12 @@ class GatedAttention(EncoderSettings):
     ----------
     Ilse M, Tomczak JM, Welling M. Attention-based deep multiple instance learning. ICML 2018.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "hidden": SIZE_OR_NONE,
+        "attention": SIZE_OR_NONE,
+        "dropout": SHARE,
+    }
 
     def __init__(
         self, hidden: int | None = None, attention: int | None = None, dropout: float = 0.2

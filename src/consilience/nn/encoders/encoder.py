@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import singledispatch
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from consilience.errors import InputError
 from consilience.nn.batch import Part
+from consilience.nn.encoders.ranges import Range
 from consilience.nn.sources import Source
 
 
@@ -47,7 +49,31 @@ class EncoderSettings(BaseEstimator):  # type: ignore[misc]
 
     A subclass registers for a kind of modality by the annotation of `build`'s first
     argument.
+
+    Attributes
+    ----------
+    ranges : mapping of str to Range
+        Of a class: what its settings may be.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {}
+
+    def check(self) -> None:
+        """Refuse settings of which no network can be made.
+
+        Raises
+        ------
+        InputError
+            Naming the setting, what it may be, and what it is.
+        """
+        for name, allowed in self.ranges.items():
+            value = getattr(self, name)
+            if not allowed.holds(value):
+                shown = repr(value)
+                shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+                raise InputError(
+                    f"{type(self).__name__}: {name} must be {allowed.words}, not {shown}."
+                )
 
     @abstractmethod
     def build(self, source: Any, width: int) -> Encoder:
@@ -66,7 +92,8 @@ def encoder_for(name: str, source: Source, width: int, given: Any = None) -> Enc
     Raises
     ------
     InputError
-        If what is given is no `EncoderSettings`, or one for another kind of modality.
+        If what is given is no `EncoderSettings`, one for another kind of modality, or one
+        with settings that cannot be.
     """
     settings = default_encoder(source) if given is None else given
     if not isinstance(settings, EncoderSettings):
@@ -79,4 +106,5 @@ def encoder_for(name: str, source: Source, width: int, given: Any = None) -> Enc
             f"the encoder of {name!r}, {type(settings).__name__}, reads a {reads.__name__}, "
             f"and the modality is a {type(source).__name__}."
         )
+    settings.check()
     return settings.build(source, width)

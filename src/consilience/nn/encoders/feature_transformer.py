@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from consilience.nn.batch import Part
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.encoders.ranges import LAYERS, SHARE, SIZE, Range
 from consilience.nn.levels import LEVELS, levels_of
 from consilience.nn.sources import TableSource
 from consilience.nn.transformer import Transformer
@@ -22,6 +26,10 @@ class FeatureTokens(EncoderSettings):
         Most tokens: a table with more features has this many groups of features that
         follow each other by name (numbers first, then categories), each a token.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "tokens": SIZE,
+    }
 
     def __init__(self, tokens: int = 16) -> None:
         self.tokens = tokens
@@ -47,6 +55,13 @@ class FeatureTransformer(EncoderSettings):
     ----------
     Gorishniy Y et al. Revisiting deep learning models for tabular data. NeurIPS 2021.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "tokens": SIZE,
+        "depth": LAYERS,
+        "heads": LAYERS,
+        "dropout": SHARE,
+    }
 
     def __init__(
         self, tokens: int = 16, depth: int = 2, heads: int = 4, dropout: float = 0.2

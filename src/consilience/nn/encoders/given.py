@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import singledispatch
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from consilience.nn.batch import Part
 from consilience.nn.chunks import by_chunks
 from consilience.nn.encoders.attention import GatedPooling
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.encoders.ranges import FLAG, Range
 from consilience.nn.sources import BagSource, ImageSource, Source, TableSource
 
 
@@ -36,6 +37,10 @@ class TorchModule(EncoderSettings):
     frozen : bool
         Whether the module stays as it is, and only what follows it is trained.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "frozen": FLAG,
+    }
 
     def __init__(self, module: nn.Module, frozen: bool = False) -> None:
         self.module = module

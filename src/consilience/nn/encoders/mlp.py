@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from consilience.nn.batch import Part
 from consilience.nn.encoders.columns import Columns
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder
+from consilience.nn.encoders.ranges import LAYERS, SHARE, SIZE_OR_NONE, Range
 from consilience.nn.sources import TableSource
 
 
@@ -32,6 +35,13 @@ class MLP(EncoderSettings):
     input_dropout : float
         Share of the inputs set to 0, a number's mean, in training.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "depth": LAYERS,
+        "hidden": SIZE_OR_NONE,
+        "dropout": SHARE,
+        "input_dropout": SHARE,
+    }
 
     def __init__(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from consilience.nn.blocks import LENGTH, Blocks
 from consilience.nn.chunks import CHUNK, by_chunks, recomputed
 from consilience.nn.encoders.attention import GatedPooling, InstanceLayer
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.encoders.ranges import LAYERS, SHARE, SIZE, SIZE_OR_NONE, Range
 from consilience.nn.segments import segment_softmax, segment_sum
 from consilience.nn.sources import BagSource
 
@@ -43,6 +46,13 @@ class TransformerPooling(EncoderSettings):
     Lee J, Lee Y, Kim J, et al. Set Transformer: a framework for attention-based
     permutation-invariant neural networks. ICML 2019.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "inducing": SIZE,
+        "heads": LAYERS,
+        "hidden": SIZE_OR_NONE,
+        "dropout": SHARE,
+    }
 
     def __init__(
         self,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from consilience.errors import InputError
 from consilience.nn.batch import Part
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings, default_encoder
+from consilience.nn.encoders.ranges import SHARE, SIZE_OR_NONE, Range, whole
 from consilience.nn.sources import ImageSource
 
 CONVOLUTION: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -37,6 +41,12 @@ class ResidualNetwork(EncoderSettings):
 
     Wu Y, He K. Group normalization. ECCV 2018.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "channels": SIZE_OR_NONE,
+        "blocks": whole(10),
+        "dropout": SHARE,
+    }
 
     def __init__(self, channels: int | None = None, blocks: int = 3, dropout: float = 0.2) -> None:
         self.channels = channels

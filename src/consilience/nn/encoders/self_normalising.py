@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from consilience.nn.batch import Part
 from consilience.nn.encoders.columns import Columns
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
+from consilience.nn.encoders.ranges import LAYERS, SHARE, SIZE_OR_NONE, Range
 from consilience.nn.sources import TableSource
 
 
@@ -35,6 +37,13 @@ class SelfNormalising(EncoderSettings):
     Klambauer G, Unterthiner T, Mayr A, Hochreiter S. Self-normalizing neural networks.
     NeurIPS 2017.
     """
+
+    ranges: ClassVar[Mapping[str, Range]] = {
+        "depth": LAYERS,
+        "hidden": SIZE_OR_NONE,
+        "dropout": SHARE,
+        "input_dropout": SHARE,
+    }
 
     def __init__(
         self,
