@@ -6,11 +6,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import TransformerTags
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +20,7 @@ from consilience.cohort.outcome import OutcomeKind
 from consilience.errors import InputError, listing
 from consilience.fusion.attributions import Attributions, By, How, attribute
 from consilience.fusion.base import ESTIMATOR_TYPES, Fusion, FusionTags
-from consilience.fusion.block_fusion import check_whole
+from consilience.fusion.block_fusion import MOST_MEMBERS, WIDEST, check_whole
 from consilience.fusion.deep_head import DeepHead, Survival, head_for
 from consilience.fusion.discovery import Discovery, Path
 from consilience.fusion.task import Y
@@ -144,8 +144,8 @@ class DeepFusion(Fusion):
 
     def check_settings(self) -> None:
         super().check_settings()
-        check_whole("width", self.width, 1)
-        check_whole("members", self.members, 1)
+        check_whole("width", self.width, 1, WIDEST)
+        check_whole("members", self.members, 1, MOST_MEMBERS)
         if not 0 <= self.modality_dropout < 1:
             raise InputError(
                 f"modality_dropout must be at least 0 and below 1, not {self.modality_dropout!r}."
@@ -155,6 +155,11 @@ class DeepFusion(Fusion):
         if self.training is not None:
             self.training.check()
         need_torch()
+        from consilience.nn.encoders import EncoderSettings
+
+        for given in (self.encoders or {}).values():
+            if isinstance(given, EncoderSettings):
+                given.check()
 
     def _check_encoder(self, name: str, encoder: Any) -> None:
         """Leave it to `encoder_for`, which knows the kind of modality."""
@@ -183,8 +188,6 @@ class DeepFusion(Fusion):
         self, reader: Reader, strata: Y, head: DeepHead | None = None, y: Any = None
     ) -> None:
         """Train all members on a reader's patients."""
-        from sklearn.base import clone
-
         first = np.random.SeedSequence(self.random_state)
         self.members_ = []
         for number, seed in enumerate(first.generate_state(self.members), start=1):
@@ -221,11 +224,21 @@ class DeepFusion(Fusion):
         """Return the untrained network of a member, its first weights drawn by its seed."""
         import torch
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(member.seed)
-            network = self._network()
-            if member.head_ is not None:
-                network.head = member.head_.module(network.embedding_width)
+        from consilience.nn.memory import is_out_of_memory
+
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(member.seed)
+                network = self._network()
+                if member.head_ is not None:
+                    network.head = member.head_.module(network.embedding_width)
+        except (MemoryError, RuntimeError) as reason:
+            if not is_out_of_memory(reason):
+                raise
+            raise InputError(
+                f"the network does not fit into memory: lower width ({self.width}) or the other "
+                f"sizes of {type(self).__name__}, or use fewer features."
+            ) from None
         return network
 
     def _reader(self, cohort: Cohort, targets: Mapping[str, Any] | None = None) -> Reader:
@@ -238,6 +251,7 @@ class DeepFusion(Fusion):
         check_is_fitted(self, "members_")
         if "_ready" not in self.__dict__:
             need_torch()
+            self._training().check()
             self._ready = [m.weights_.put(self._built(m)) for m in self.members_]
         return self._ready
 
@@ -345,6 +359,13 @@ class DeepFusion(Fusion):
     def discoveries(self) -> list[Discovery]:
         """Return the learning curves."""
         return [_curve(i, member.history_) for i, member in enumerate(self.members_)]
+
+    def without_patients(self) -> Self:
+        """Return the fitted method as a bundle holds it, without the folder of checkpoints."""
+        own: Self = super().without_patients()
+        if own.training is not None and own.training.checkpoints is not None:
+            own.training = clone(own.training).set_params(checkpoints=None)
+        return own
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

@@ -93,6 +93,15 @@ class Weights(BaseEstimator):  # type: ignore[misc]
         import torch
 
         state = {name: torch.tensor(array) for name, array in self.arrays_.items()}
+        for name, own in network.state_dict().items():
+            if name in state and state[name].dtype != own.dtype:
+                kinds = [
+                    str(kind).removeprefix("torch.") for kind in (state[name].dtype, own.dtype)
+                ]
+                raise InputError(
+                    f"the weights are not those of this network: {name} holds {kinds[0]} "
+                    f"numbers where it has {kinds[1]}."
+                )
         try:
             network.load_state_dict(state)
         except RuntimeError as reason:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from tests.laws.cohorts import gappy_cohort
+from torch import nn
 
 from consilience.cohort import Binary
 from consilience.errors import InputError
 from consilience.fusion.intermediate import IntermediateFusion
-from consilience.nn.encoders import MLP
+from consilience.nn.encoders import MLP, TorchModule
 from consilience.nn.training import Training
 from consilience.study.bundle import Bundle
 from consilience.study.bundle.audit import Refused
@@ -49,10 +53,10 @@ def bundle(original, tmp_path):
     return Path(shutil.copytree(original, tmp_path / "bundle"))
 
 
-def put(folder: Path, data: bytes) -> None:
-    (folder / NAME).write_bytes(data)
+def put(folder: Path, data: bytes, file: str = NAME) -> None:
+    (folder / file).write_bytes(data)
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][NAME] = hashlib.sha256(data).hexdigest()
+    manifest["files"][file] = hashlib.sha256(data).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -123,6 +127,9 @@ def spoilt(data: bytes) -> dict[str, bytes]:
         "a type of another width": with_first(dtype="F16"),
         "offsets that overlap": with_first(data_offsets=[begin + 4, end + 4]),
         "something that is no array": with_first(more=1),
+        "an array in the place of remarks": written(
+            {**header, "__metadata__": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
+        ),
         "one array fewer": written({n: e for n, e in header.items() if n != first}),
     }
 
@@ -145,12 +152,55 @@ def test_weights_that_nobody_asks_for_are_refused(bundle):
         Bundle.load(bundle)
 
 
-def test_weights_of_another_form_are_refused_when_they_are_used(bundle):
+@pytest.mark.parametrize("change", [lambda a: a[:, :-1], lambda a: a.astype(np.int32)])
+def test_weights_of_another_form_or_type_are_refused(bundle, change):
     arrays = load_tensors((bundle / NAME).read_bytes())
     name = next(n for n in arrays if arrays[n].ndim == 2)
-    put(bundle, dump_tensors({**arrays, name: arrays[name][:, :-1]}))
-    with pytest.raises(InputError, match="not those of this network"):
-        Bundle.load(bundle).predict(COHORT)
+    put(bundle, dump_tensors({**arrays, name: change(arrays[name])}))
+    with pytest.raises(InputError, match="model.skops: the weights are not those of this network"):
+        Bundle.load(bundle)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(bundle, value):
+    arrays = load_tensors((bundle / NAME).read_bytes())
+    name = next(n for n in arrays if arrays[n].ndim == 2)
+    put(bundle, dump_tensors({**arrays, name: np.full_like(arrays[name], value)}))
+    with pytest.raises(InputError, match=f"not finite, in '{name}'"):
+        Bundle.load(bundle)
+
+
+@pytest.mark.parametrize("width", ["-1", "null"])
+def test_settings_of_which_no_network_can_be_made_are_refused(bundle, width):
+    with ZipFile(bundle / "model.skops") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    pattern = rb'("width":\{[^}]*"content":")\d+'
+    files["schema.json"], count = re.subn(pattern, rb"\g<1>" + width.encode(), files["schema.json"])
+    assert count == 1
+    with ZipFile(bundle / "model.skops", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    put(bundle, (bundle / "model.skops").read_bytes(), "model.skops")
+    with pytest.raises(InputError, match="model.skops: "):
+        Bundle.load(bundle)
+
+
+def test_a_torch_module_of_the_user_s_cannot_leave():
+    model = fitted(encoders={"beta": TorchModule(nn.Linear(4, 3))})
+    model.predict(COHORT)
+    with pytest.raises(InputError, match=r"torch module of your own \(Linear\)") as caught:
+        Bundle.of(model, COHORT, Binary("y"))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_folder_of_checkpoints_stays_at_home(tmp_path):
+    training = Training(2, batch_size=32, accelerator="cpu", checkpoints=str(tmp_path / "mine"))
+    model = IntermediateFusion("binary", training=training, width=4).fit(COHORT, Y)
+    bundle = Bundle.of(model, COHORT, Binary("y"))
+    assert bundle.model.training.checkpoints is None
+    assert model.training.checkpoints == str(tmp_path / "mine")
+    with ZipFile(io.BytesIO(bundle.data)) as archive:
+        assert str(tmp_path).encode() not in archive.read("schema.json")
 
 
 def test_a_missing_or_changed_file_is_named(bundle):

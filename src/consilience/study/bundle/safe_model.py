@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import numpy as np
 
 from consilience.errors import InputError
+from consilience.fusion.deep import DeepFusion
 from consilience.nn.training import need_torch
 from consilience.nn.weights import brought_back, set_apart
 from consilience.study.bundle.allowed import encoder_types, with_trusted
@@ -52,6 +54,7 @@ def _dumped(model: Any) -> bytes:
 
     try:
         own = model.without_patients() if hasattr(model, "without_patients") else model
+        _refuse_modules(own)
         return _canonical(skops.io.dumps(own))
     except UnsupportedTypeException as reason:
         raise InputError(f"the model cannot be saved: {reason}") from reason
@@ -120,6 +123,7 @@ def load_model(
         if apart.taken != set(arrays):
             raise Refused("does not use all the weights that lie beside it")
         check_bounds(model)
+        _build_networks(model)
     except Refused as reason:
         raise InputError(f"{source}: it {reason}.{_advice(str(reason))}") from reason
     except InputError as reason:
@@ -130,6 +134,34 @@ def load_model(
             f"{source}: the model cannot be rebuilt ({_first_line(reason)})."
         ) from reason
     return model
+
+
+def _build_networks(model: Any) -> None:
+    """Build the networks, so that settings and weights that do not fit are refused now."""
+    from consilience.study.bundle.bounds import parts_of
+
+    for part in list(parts_of(model)):
+        if isinstance(part, DeepFusion) and hasattr(part, "members_"):
+            part.__dict__.pop("_ready", None)
+            part.networks()
+
+
+def _refuse_modules(model: Any) -> None:
+    """Refuse torch modules of a user's, given as encoders: they are code, which no bundle holds."""
+    from consilience.study.bundle.bounds import parts_of
+
+    torch, encoders = (sys.modules.get(name) for name in ("torch", "consilience.nn.encoders"))
+    if torch is None or encoders is None:
+        return
+    for part in parts_of(model):
+        inside = vars(part).values() if isinstance(part, encoders.EncoderSettings) else ()
+        own = next((value for value in inside if isinstance(value, torch.nn.Module)), None)
+        if own is not None:
+            raise InputError(
+                f"the model cannot be saved: {type(part).__name__} holds a torch module of your "
+                f"own ({type(own).__name__}), whose code a bundle cannot hold; use another encoder "
+                "of consilience.nn.encoders."
+            )
 
 
 def _arrays(weights: bytes, source: str) -> dict[str, Any]:

@@ -35,13 +35,16 @@ def load_tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
     Raises
     ------
     Refused
-        If its header and its numbers do not belong together.
+        If its header and its numbers do not belong together, or one is not finite.
     InputError
         If the extra ``deep`` is not installed.
     """
     check_tensors(data)
     numpy_form: Any = _library()
     found: dict[str, npt.NDArray[Any]] = numpy_form.load(data)
+    for name, array in found.items():
+        if not np.isfinite(array).all():
+            raise Refused(f"holds numbers that are not finite, in {name!r}")
     return found
 
 
@@ -87,7 +90,7 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _span(name: str, entry: Any) -> tuple[int, int]:
     """Return where an array begins and ends."""
-    if set(entry) != {"dtype", "shape", "data_offsets"}:
+    if name == "__metadata__" or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise Refused(f"holds {name!r}, which is no array")
     if entry["dtype"] not in WIDTHS:
         raise Refused(f"holds numbers of type {entry['dtype']!r}, which no network of ours has")
