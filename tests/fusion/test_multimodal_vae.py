@@ -211,3 +211,36 @@ def test_the_posterior_mean_of_nothing_known_is_missing_and_of_the_rest_is_not()
 def test_settings_that_cannot_be_are_refused(options, said):
     with pytest.raises(InputError, match=said):
         MultimodalVAE(**options).fit(planted(40).cohort)
+
+
+def test_the_loss_is_the_one_that_is_written_down():
+    """With a latent of hardly any spread the loss has little chance in it, and can be added up by hand."""
+    import torch
+
+    from consilience.nn.encoders import MLP
+    from consilience.nn.losses import divergence
+
+    cohort, y = gappy_cohort("binary", 60)
+    plain = {name: MLP(dropout=0, input_dropout=0) for name in cohort.modalities}
+    model = MultimodalVAE(
+        private=0, beta=3.0, reconstruction=2.0, corruption=0, modality_dropout=0, encoders=plain
+    ).set_params(training=Training(1, 1))
+    model.fit(cohort)
+    network, reader = model.networks()[0], model._reader(cohort)
+    with torch.inference_mode():
+        for layer in network.to_code:  # the log variances of the experts
+            layer.weight[network.latent :] = 0.0
+            layer.bias[network.latent :] = -30.0
+        batch = reader.batch(np.flatnonzero(reader.informed()))
+        told = network.train().losses(batch)
+        posterior, said = network.eval().posterior(batch)
+        latent = posterior.mean[0]
+        sizes = [network.n_features(column) for column in range(3)]
+        misfit = 0.0
+        for column, size in enumerate(sizes):
+            rows = batch.parts[network.names[column]].rows
+            own = network.misfit(batch, column, latent[rows]).mean()
+            misfit += float(own) * (np.mean(sizes) / size) ** 0.5
+        kl = float(divergence(posterior.mean[0], posterior.log_variance[0]).mean())
+    assert float(told["reconstruction"]) == pytest.approx(2 * misfit / np.mean(sizes), rel=0.05)
+    assert float(told["beta"]) == pytest.approx(3 * kl / 3 / np.mean(sizes), rel=1e-5)

@@ -30,11 +30,12 @@ class MultimodalVAE(DeepDraws):
     a learned variance, Bernoulli, negative binomial, categorical. A named outcome is
     learned from the posterior mean, end to end.
 
-    The loss, divided by the number of features::
+    The loss, divided by the mean number of features of the M modalities that are rebuilt::
 
         reconstruction * sum_m sqrt(mean n_features / n_features_m) * -log p(x_m | z)
-            + beta * KL(q(z | x) || N(0, 1))
+            + beta * KL(q(z | x) || N(0, 1)) / M
 
+    so that ``beta = M`` weighs the divergence as the evidence lower bound does, and 1 less;
     plus the regularisers whose weight is above 0, plus the outcome's own. The root keeps
     a small modality from being drowned by large ones.
 
