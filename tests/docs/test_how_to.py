@@ -21,7 +21,7 @@ def passed(output: str) -> int:
 @pytest.mark.slow
 def test_a_method_is_added_as_the_page_says(root: Path, blocks_of, copied) -> None:
     blocks = blocks_of(root / "docs" / "add-a-method.md")
-    (statement,) = imports_of(blocks)
+    statement = imports_of(blocks)[0]
     name = statement.split()[-1]
     copy = copied()
     laws = passed(copy.pytest("tests/laws", "-k", "StackedFusion"))
@@ -36,6 +36,22 @@ def test_a_method_is_added_as_the_page_says(root: Path, blocks_of, copied) -> No
     page = copy.root / "docs" / "fusion.md"
     page.write_text(page.read_text(encoding="utf-8") + f"\n`{name}`\n", encoding="utf-8")
     copy.pytest(exports, "-k", "stands_in_the_docs or docstring")
+
+
+@pytest.mark.slow
+def test_a_deep_method_is_added_as_the_page_says(root: Path, blocks_of, copied) -> None:
+    blocks = blocks_of(root / "docs" / "add-a-method.md")
+    first, statement = imports_of(blocks)
+    name = statement.split()[-1]
+    copy = copied()
+    copy.write(blocks)
+    for each in (first, statement):
+        copy.export("fusion", each, each.split()[-1])
+    assert passed(copy.pytest("tests/fusion/test_mean_code.py")) == 2
+    # The laws find it by its export. One kind of outcome, to be quick.
+    assert passed(copy.pytest("tests/laws/test_fusion_laws.py", "-k", f"{name}-binary")) >= 10
+    exports = "tests/house/test_exports.py"
+    copy.pytest(exports, "-k", "docstring or init_files")
 
 
 @pytest.mark.slow

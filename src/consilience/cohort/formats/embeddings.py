@@ -123,7 +123,10 @@ def _beside(arrays: dict[str, _Array], path: Path) -> Table:
         raise InputError(f"{path}, key 'ids': {wrong[0]!r} is no patient id.")
     repeated = pd.Index(patients)[pd.Index(patients).duplicated()]
     if len(repeated):
-        raise InputError(f"{path}, key 'ids': patient {listing(repeated.unique())} stands twice.")
+        raise InputError(
+            f"{path}, key 'ids': patient {listing(repeated.unique())} stands twice; for several "
+            "instances a patient give him an array of his own, (instances, d), under his id."
+        )
     return _table(patients, values, None if names is None else [str(n) for n in names.tolist()])
 
 
