@@ -194,7 +194,7 @@ class DistilledFusion(DeepFusion):
 
     def _taught(self, head: DeepHead, cohort: Cohort) -> DeepHead:
         own = TaughtDeepHead(head, self.temperature, self.weight)
-        return own.teach(self.teacher_.values(cohort))
+        return own.teach(self.teacher_.values(cohort), self.teacher_.task_)
 
     def _network(self) -> FusionNetwork:
         return self.student_._network()

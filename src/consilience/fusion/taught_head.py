@@ -17,7 +17,7 @@ from consilience.fusion.deep_head import (
     DiscreteTimeDeepHead,
     NumberDeepHead,
 )
-from consilience.fusion.task import SurvivalTask, Task, Y
+from consilience.fusion.task import Classification, SurvivalTask, Task, Y
 
 if TYPE_CHECKING:
     from consilience.nn.heads import Head
@@ -43,16 +43,20 @@ class TaughtDeepHead(DeepHead):
         self.temperature = temperature
         self.weight = weight
 
-    def teach(self, values: FloatArray) -> Self:
-        """Keep the teacher's values of the training patients until `targets` is asked for."""
-        self._values = values
+    def teach(self, values: FloatArray, task: Task) -> Self:
+        """Keep the teacher's values of the training patients until `targets` is asked for.
+
+        They are on the columns of the teacher's own task, who may have seen fewer classes
+        or times: patients with nothing measured taught him nothing.
+        """
+        self._told = values, task
         return self
 
     def fit(self, y: Y, task: Task) -> Self:
         self.head.fit(y, task)
         self.n_outputs_ = self.head.n_outputs_
-        if hasattr(self, "_values"):
-            self._taught = lesson_of(self.head, self._values, task).astype(np.float32)
+        if hasattr(self, "_told"):
+            self._taught = lesson_of(self.head, *self._told).astype(np.float32)
         return self
 
     def targets(self, y: Y) -> dict[str, Any]:
@@ -79,11 +83,19 @@ def _(head: TaughtDeepHead, task: Task) -> Scale:
 
 @singledispatch
 def lesson_of(head: DeepHead, values: FloatArray, task: Task) -> FloatArray:
-    """Return a teacher's values (n, n_columns) in the form that a head's lesson reads.
+    """Return a teacher's values (n, n_columns) on his task in the form that a head's lesson reads.
 
     Classes: the probabilities. A number: standardised as the head's own target.
     """
-    return values
+    raise NotImplementedError(type(head).__name__)
+
+
+@lesson_of.register
+def _(head: ClassesDeepHead, values: FloatArray, task: Task) -> FloatArray:
+    assert isinstance(task, Classification)
+    placed = np.zeros((len(values), head.n_outputs_))
+    placed[:, np.searchsorted(head.classes_, task.classes)] = values
+    return placed
 
 
 @lesson_of.register
