@@ -98,13 +98,18 @@ def encoder_for(name: str, source: Source, width: int, given: Any = None) -> Enc
     settings = default_encoder(source) if given is None else given
     if not isinstance(settings, EncoderSettings):
         raise InputError(
-            f"the encoder of {name!r} must be one of consilience.nn.encoders, not {given!r}."
+            f"the encoder of {name!r} must be one of consilience.nn.encoders with its settings, "
+            f"such as MLP() for a table or GatedAttention() for a bag, not {given!r}."
         )
     reads = get_type_hints(settings.build)["source"]
     if not isinstance(source, reads):
         raise InputError(
-            f"the encoder of {name!r}, {type(settings).__name__}, reads a {reads.__name__}, "
-            f"and the modality is a {type(source).__name__}."
+            f"the encoder of {name!r}, {type(settings).__name__}, reads a {_kind(reads)}, "
+            f"and the modality is a {_kind(type(source))}."
         )
     settings.check()
     return settings.build(source, width)
+
+
+def _kind(source: type[Source]) -> str:
+    return source.__name__.removesuffix("Source").lower()
