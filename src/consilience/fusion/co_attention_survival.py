@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
@@ -162,9 +162,16 @@ class CoAttentionSurvival(DeepFusion):
             for name, source in self.sources_.fitted_.items()
             if isinstance(source, TableSource)
         }
-        signatures = None if self.signatures is None else read_signatures(self.signatures)
-        self.groups_: FeatureGroups = group_features(tables, signatures, self.groups)
+        self.signatures_ = None if self.signatures is None else read_signatures(self.signatures)
+        self.groups_: FeatureGroups = group_features(tables, self.signatures_, self.groups)
         super()._train(reader, strata, head, y)
+
+    def without_patients(self) -> Self:
+        """Return the fitted method as a bundle holds it: the signatures, not their file's name."""
+        own: Self = super().without_patients()
+        if getattr(self, "signatures_", None) is not None:
+            own.signatures = self.signatures_
+        return own
 
     def _network(self) -> FusionNetwork:
         from consilience.fusion.networks.co_attention_survival import CoAttentionNetwork, Shape

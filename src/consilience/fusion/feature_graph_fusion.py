@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -170,6 +170,14 @@ class FeatureGraphFusion(DeepFusion):
             self.known_ = KnownNetwork().fit(self.network, self.nodes_)
         super()._train(reader, strata, head, y)
         self.sizes_ = self._sizes()
+
+    def without_patients(self) -> Self:
+        """Return the fitted method as a bundle holds it: a network's edges, not its file's name."""
+        own: Self = super().without_patients()
+        known = getattr(self, "known_", None)
+        if known is not None and hasattr(known, "listed_"):
+            own.network = known.listed_
+        return own
 
     def _sizes(self) -> FloatArray:
         from consilience.fusion.networks.feature_graph_fusion import FeatureGraphNetwork

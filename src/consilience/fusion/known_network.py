@@ -54,9 +54,9 @@ class KnownNetwork(BaseEstimator):  # type: ignore[misc]
         if isinstance(network, Mapping):
             matrix = edges_between(network, features)
         else:
-            matrix = edges_between(
-                self._by_modality(*edges_of(network, features), features), features
-            )
+            listed = edges_of(network, features)
+            self.listed_ = [tuple(edge) for edge in listed.edges]
+            matrix = edges_between(self._by_modality(*listed, features), features)
         entries = matrix.tocoo()
         self.rows_: npt.NDArray[np.int64] = entries.row.astype(np.int64)
         self.columns_: npt.NDArray[np.int64] = entries.col.astype(np.int64)
