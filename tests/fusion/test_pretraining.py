@@ -286,3 +286,49 @@ def test_a_folder_that_is_none_or_damaged_is_refused(pretrained, tmp_path):
     (tmp_path / "pretraining.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):
         Pretraining.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("width", -1, "width must be"),
+        ("width", None, "width must be"),
+        ("depth", 10**9, "depth must be at most"),
+        ("members_", {"list": []}, "more or fewer networks"),
+        ("sources_", None, "damaged"),
+        ("transform", 5, "in the place of 'transform'"),
+    ],
+)
+def test_a_folder_of_which_no_network_can_be_made_is_refused(
+    pretrained, tmp_path, name, value, said
+):
+    pretrained.save(tmp_path)
+    parts = json.loads((tmp_path / "pretraining.json").read_text())
+    state = [pair for pair in parts["pretraining"]["state"]["dict"] if pair[0] != name]
+    parts["pretraining"]["state"]["dict"] = [*state, [name, value]]
+    (tmp_path / "pretraining.json").write_text(json.dumps(parts))
+    with pytest.raises(InputError, match=said) as caught:
+        Pretraining.load(tmp_path)
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_nested_without_end_or_with_weights_that_are_none_is_refused(pretrained, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    pretrained.save(tmp_path)
+    place = tmp_path / "pretraining.safetensors"
+    arrays = load_file(place)
+    name = next(name for name in arrays if name.endswith("weight"))
+    save_file({**arrays, name: np.full_like(arrays[name], np.nan)}, place)
+    with pytest.raises(InputError, match="its weights are not finite"):
+        Pretraining.load(tmp_path)
+    (tmp_path / "pretraining.json").write_text('{"format": 1, "pretraining": ' + "[" * 10_000)
+    with pytest.raises(InputError, match="damaged"):
+        Pretraining.load(tmp_path)
+
+
+def test_the_folder_of_checkpoints_is_not_saved(tmp_path):
+    training = Training(1, batch_size=48, checkpoints=str(tmp_path / "mine"))
+    Pretraining(training=training).fit(gappy_cohort("binary")[0]).save(tmp_path / "saved")
+    assert str(tmp_path) not in (tmp_path / "saved" / "pretraining.json").read_text()
+    assert Pretraining.load(tmp_path / "saved").training.checkpoints is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Callable
 from functools import cache
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from consilience.errors import InputError
 from consilience.extras import require
-from consilience.fusion.deep import Member
+from consilience.fusion.deep import DeepFusion, Member
 from consilience.nn.weights import Weights
 
 PARTS, NUMBERS = "pretraining.json", "pretraining.safetensors"
@@ -49,6 +50,8 @@ def write(model: Any, folder: Path) -> None:
 def representation(model: Any) -> Any:
     """Return a fitted pretraining with what `transform` needs, and without a head."""
     own = type(model)(**{**model.get_params(deep=False), "outcome": None})
+    if own.training is not None:
+        own.training = clone(own.training).set_params(checkpoints=None)  # a folder of this machine
     for name in ("modalities_", "n_features_in_", "silent_", "sources_"):
         setattr(own, name, getattr(model, name))
     own.members_ = []
@@ -66,24 +69,36 @@ def read(folder: Path) -> Any:
     for name in (PARTS, NUMBERS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: it holds no {name}, so it is no saved pretraining.")
-    safetensors = require("safetensors", extra="deep", purpose="reading a pretraining")
     numpy = require("safetensors.numpy", extra="deep", purpose="reading a pretraining")
     try:
         parts = json.loads((folder / PARTS).read_text(encoding="utf-8"))
-        arrays = numpy.load_file(folder / NUMBERS)
         if parts["format"] != FORMAT:
-            raise InputError(
-                f"{folder}: its format is {parts['format']!r}, and this version reads {FORMAT}."
-            )
-        return _unpacked(parts["pretraining"], arrays)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
+            raise InputError(f"its format is {parts['format']!r}, and this version reads {FORMAT}.")
+        return _checked(_unpacked(parts["pretraining"], numpy.load_file(folder / NUMBERS)))
+    except InputError as reason:
+        raise InputError(f"{folder}: {reason}") from reason
+    except Exception as reason:
+        # The files are a stranger's: whatever they make the libraries say, they are damaged.
         raise _damaged(folder, reason) from reason
-    except safetensors.SafetensorError as reason:
-        raise _damaged(folder, reason) from reason
+
+
+def _checked(model: Any) -> Any:
+    """Return what was read if networks can be built of it, as they are."""
+    if isinstance(model, DeepFusion):
+        model.check_settings()
+        if not (model.silent_ or len(model.members_) == model.members):
+            raise InputError("it has more or fewer networks than it says.")
+        for member in model.members_:
+            bad = [k for k, a in member.weights_.arrays_.items() if not np.isfinite(a).all()]
+            if bad:
+                raise InputError(f"its weights are not finite, in {bad[0]!r}.")
+        model.networks()
+    return model
 
 
 def _damaged(folder: Path, reason: Exception) -> InputError:
-    return InputError(f"{folder}: the pretraining is damaged ({type(reason).__name__}: {reason}).")
+    said = " ".join(str(reason).split())[:200]
+    return InputError(f"{folder}: the pretraining is damaged ({type(reason).__name__}: {said}).")
 
 
 def _packed(thing: Any, place: str, arrays: Arrays) -> Any:
@@ -142,7 +157,11 @@ def _unpacked(node: Any, arrays: Arrays) -> Any:
     if "of" in node:
         kind = _classes()[node["of"]]
         thing: Any = object.__new__(kind)
-        vars(thing).update(_unpacked(node["state"], arrays))
+        state = _unpacked(node["state"], arrays)
+        strange = [name for name in state if inspect.isroutine(getattr(kind, name, None))]
+        if strange:
+            raise InputError(f"it holds something else in the place of {strange[0]!r}.")
+        vars(thing).update(state)
         return thing
     ((kind, own),) = node.items()
     return UNPACKERS[kind](own, arrays)
