@@ -223,7 +223,7 @@ def _tuned(settings: CandidateSettings, model: Fusion, protocol: Protocol) -> Fu
 
 
 def _named(known: Mapping[str, Any], name: str, key: str) -> Any:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:  # a file may hold a list there
         raise InputError(
             f"{key}: {name!r} is none of {listing(known, most=40)}.{suggestion(name, known)}"
         )
