@@ -64,7 +64,7 @@ def _candidates(finding: Finding) -> Table:
         table.add_column(column)
     compared = [c for c in finding.candidates if c.role != "leave one out"]
     for found in sorted(compared, key=lambda c: _order(c, finding)):
-        table.add_row(Text(found.name), *_numbers(found))
+        table.add_row(*map(Text, (found.name, *_numbers(found))))  # no [extra] is a style
     return table
 
 
