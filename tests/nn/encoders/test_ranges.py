@@ -44,6 +44,13 @@ def test_a_method_refuses_them_before_it_sees_a_cohort():
         model.check_settings()
 
 
+def test_heads_share_the_width_equally():
+    cohort, y = synthetic_cohort(20, modalities=2, features=3, seed=0)
+    model = IntermediateFusion(width=6, encoders={"m1": encoders.FeatureTransformer(heads=4)})
+    with pytest.raises(InputError, match="the width is 6, which 4 heads cannot share"):
+        model.fit(cohort, y)
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from consilience.errors import InputError
 from consilience.nn.batch import Part
 from consilience.nn.encoders.encoder import Encoder, EncoderSettings
 from consilience.nn.encoders.ranges import LAYERS, SHARE, SIZE, Range
@@ -72,6 +73,11 @@ class FeatureTransformer(EncoderSettings):
         self.dropout = dropout
 
     def build(self, source: TableSource, width: int) -> Encoder:
+        if width % self.heads:
+            raise InputError(
+                f"FeatureTransformer: the width is {width}, which {self.heads} heads cannot share "
+                "equally; make it a multiple."
+            )
         return Contextual(Tokeniser(source, width, self.tokens), self)
 
 
