@@ -100,3 +100,13 @@ def test_what_hurts_is_said_plainly() -> None:
     worse = Contribution(modality="rna", difference=Difference(estimate=-0.03), hurts=True)
     found = verdict(replace(grounds(0.06, 0.01), contributions=[worse]))
     assert "Adding rna made the prediction worse." in found.reliance
+
+
+def test_a_primary_candidate_that_failed_is_named():
+    kept = verdict(replace(grounds(0.1, 0.01), primary="late mean"))
+    assert "declared beforehand" not in kept.sentence
+    moved = verdict(replace(grounds(0.1, 0.01), primary="network"))
+    assert moved.sentence.endswith(
+        "The primary candidate declared beforehand, 'network', failed; this is about "
+        "'late mean', chosen on these patients."
+    )

@@ -33,6 +33,7 @@ class Grounds:
     subgroups: Sequence[SubgroupFinding]
     best_single: str | None
     best_fused: str | None
+    primary: str | None = None
 
     def candidate(self, name: str | None) -> CandidateFinding | None:
         """Return a candidate by name."""
@@ -46,7 +47,7 @@ def verdict(grounds: Grounds) -> Verdict:
     answer = _answer(grounds, single, difference)
     return Verdict(
         answer=answer,
-        sentence=_sentence(grounds, answer, single, fused),
+        sentence=_sentence(grounds, answer, single, fused) + _replaced(grounds),
         reliance=_reliance(grounds),
         best_single=grounds.best_single,
         best_fused=grounds.best_fused,
@@ -96,6 +97,18 @@ def _sentence(
         f"a difference of {signed(difference.estimate)} ({_interval(difference)})."
         f"{_counted(answer, difference)}"
     )
+
+
+def _replaced(grounds: Grounds) -> str:
+    """Say that the candidate declared beforehand is not the one that this is about."""
+    if grounds.primary is None or grounds.primary == grounds.best_fused:
+        return ""
+    other = (
+        f"this is about {grounds.best_fused!r}, chosen on these patients"
+        if (grounds.best_fused)
+        else "no other fused candidate took its place"
+    )
+    return f" The primary candidate declared beforehand, {grounds.primary!r}, failed; {other}."
 
 
 def _counted(answer: Answer, difference: Difference) -> str:

@@ -66,6 +66,7 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
         subgroups=groups,
         best_single=run.best_single.candidate.name if run.best_single else None,
         best_fused=run.chosen.candidate.name if fused else None,
+        primary=study.protocol.primary,
     )
     finding = Finding(
         title=study.title,
