@@ -214,7 +214,7 @@ def test_settings_that_cannot_be_are_refused(options, said):
 
 
 def test_the_loss_is_the_one_that_is_written_down():
-    """With a latent of hardly any spread the loss has little chance in it, and can be added up by hand."""
+    """With a latent of hardly any spread, chance has no say and the loss is added up by hand."""
     import torch
 
     from consilience.nn.encoders import MLP

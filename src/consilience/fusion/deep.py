@@ -252,7 +252,10 @@ class DeepFusion(Fusion):
         if "_ready" not in self.__dict__:
             need_torch()
             self._training().check()
-            self._ready = [m.weights_.put(self._built(m)) for m in self.members_]
+            import torch
+
+            with torch.inference_mode(False):  # gradients may be asked for later
+                self._ready = [m.weights_.put(self._built(m)) for m in self.members_]
         return self._ready
 
     def _ask(
