@@ -47,7 +47,7 @@ def command(study: Path, out: Path, *options: str) -> list[str]:
 def numbers(out: Path) -> dict[str, Any]:
     """Return all that a finding says, less when and how long."""
     finding: dict[str, Any] = json.loads((out / "finding.json").read_text())
-    for key in ("created", "seconds"):
+    for key in ("created", "seconds", "fit_seconds"):
         finding["provenance"].pop(key)
     return finding
 

@@ -324,7 +324,8 @@ def test_survival_curves_are_legal_and_the_risk_agrees(case):
     # Where one curve lies nowhere above another, its patient is at higher risk.
     below = (curves[:, None, :] <= curves[None, :, :]).all(axis=2)
     assert (risk[:, None] - risk[None, :])[below].min() >= -1e-9
-    assert below.sum() > len(risk) * 10
+    # Curves may cross, and with hazards in intervals most do: some pairs are left to judge.
+    assert below.sum() > len(risk) * 3
     assert model.score(cohort, y) == concordance_index_censored(y["event"], y["time"], risk)[0]
 
 
