@@ -173,6 +173,9 @@ def _train_in(
     """Train in a process that Lightning started; arrays outlive it, shared tensors do not."""
     own = replace(work, network=deepcopy(work.network))  # as it comes, its memory is all processes'
     found = asdict(_train(fabric, own, checkpoint, reading))
+    fabric.barrier()
+    # A process that ends while threads of its own still speak to the others is aborted.
+    torch.distributed.destroy_process_group()
     best = {name: weight.cpu().numpy() for name, weight in found["best"].items()}
     return {**found, "best": best}
 
