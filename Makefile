@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := omics,cca,mofa,deep,ray,dask,docs,dev,bench
+EXTRAS := omics,cca,mofa,deep,ray,dask,trust,clinic,docs,dev,bench
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_PROGRESS_BAR ?= off
 

@@ -12,11 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "Advice",
+    "Assessment",
+    "Change",
+    "Citation",
     "ClassProbability",
     "Contribution",
+    "Counterfactual",
     "Explanation",
+    "Interval",
+    "MissingTest",
     "Prediction",
     "SurvivalAt",
+    "Unmapped",
 ]
 
 Kind: TypeAlias = Literal["binary", "multiclass", "continuous", "survival"]
@@ -132,8 +139,10 @@ class Contribution(Record):
 
     modality: str
     feature: str | None = Field(None, description="None: the modality as a whole")
-    value: str | None = Field(None, description="what was measured, as text")
+    value: str | None = Field(None, description="what was measured, as text, with its unit")
+    usual: str | None = Field(None, description="its reference range, as text")
     effect: float = Field(description="in the scale of the explanation; positive raises it")
+    sentence: str = Field("", description="the same for a clinician to read")
 
 
 class Explanation(Record):
@@ -164,8 +173,69 @@ class Explanation(Record):
     warnings: tuple[str, ...] = ()
 
 
+class Interval(Record):
+    """A range with the share of patients whose truth lies in it.
+
+    `low` or `high` is None where the range has no end on that side.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    level: float = Field(gt=0, lt=1)
+
+
+class Change(Record):
+    """One value that would be another."""
+
+    modality: str
+    feature: str
+    before: str = Field(description="with its unit")
+    after: str = Field(description="with its unit")
+
+
+class Counterfactual(Record):
+    """What would have to be different for another answer, of what care can change.
+
+    It says what the model would answer, never what a treatment would do.
+    """
+
+    changes: tuple[Change, ...]
+    before: float = Field(description="the answer now, in the number that is shown")
+    after: float = Field(description="the answer then")
+    sentence: str = ""
+
+
+class MissingTest(Record):
+    """Something not measured, and how far its result is expected to move the answer."""
+
+    modality: str
+    feature: str | None = Field(None, description="None: the modality as a whole")
+    change: float = Field(ge=0, description="expected absolute change of the number shown")
+    low: float = Field(description="the number shown, at the 5th percentile of what may come")
+    high: float = Field(description="the number shown, at the 95th percentile")
+    cost: float | None = None
+    sentence: str = ""
+
+
+class Unmapped(Record):
+    """Something in a patient's record that was not taken over, and why."""
+
+    resource: str = Field(description="such as Observation/123, or the code it carries")
+    reason: str
+
+
+class Citation(Record):
+    """Where a rule comes from."""
+
+    title: str
+    organisation: str
+    year: int
+    url: str
+    strength: str = Field("", description="of the recommendation, as its authors grade it")
+
+
 class Advice(Record):
-    """What a rule makes of a prediction, for the person who decides.
+    """What a rule says of a patient, for the person who decides.
 
     Parameters
     ----------
@@ -177,9 +247,13 @@ class Advice(Record):
         As in CDS Hooks.
     sentence : str
         What is advised.
+    domain : {"management", "prescribing", "prevention", "stewardship", "model"}
+        What kind of rule it is; "model" where it rests on a prediction alone.
     reasons : tuple of str
         What it rests on, a sentence each.
-    prediction : Prediction
+    source : Citation, optional
+        The guideline.
+    prediction : Prediction, optional
         What the rule was given.
     explanation : Explanation, optional
         Why the model says so.
@@ -189,15 +263,70 @@ class Advice(Record):
     rule: str
     urgency: Literal["info", "warning", "critical"]
     sentence: str
+    domain: Literal["management", "prescribing", "prevention", "stewardship", "model"] = "model"
     reasons: tuple[str, ...] = ()
-    prediction: Prediction
+    source: Citation | None = None
+    prediction: Prediction | None = None
     explanation: Explanation | None = None
 
     @model_validator(mode="after")
     def _of_one_patient(self) -> Self:
-        others = {self.prediction.patient}
-        if self.explanation is not None:
-            others.add(self.explanation.patient)
-        if others != {self.patient}:
+        given = (self.prediction, self.explanation)
+        if {one.patient for one in given if one is not None} - {self.patient}:
             raise ValueError("advice, prediction and explanation are of different patients")
+        return self
+
+
+class Assessment(Record):
+    """All that is said of one patient at one time: what the page shows, and the hook returns.
+
+    Parameters
+    ----------
+    patient : str
+        His id.
+    bundle : str
+        The bundle's name.
+    model : str
+        Fingerprint of the model. Every part of an assessment is of this one model.
+    at : str
+        When, ISO 8601 with the time zone.
+    number : float, optional
+        What is shown: the probability of the event, of the likeliest class, or the value.
+        None where the model is silent.
+    says : str
+        What the number is, such as "probability of death within 1,095 days".
+    level : {"low", "middle", "high"}, optional
+        Of risk, against the patients of the study.
+    interval : Interval, optional
+        Around the number (continuous), or a bound on the time (survival).
+    classes : tuple of str
+        Those that cannot be ruled out at the level of `interval` or of the study
+        (conformal set), the likeliest first.
+    silent : tuple of str
+        Why no number is told; empty where there is one.
+    """
+
+    patient: str
+    bundle: str
+    model: str
+    at: str
+    outcome: str
+    number: float | None = None
+    says: str = ""
+    level: Literal["low", "middle", "high"] | None = None
+    interval: Interval | None = None
+    classes: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    prediction: Prediction | None = None
+    explanation: Explanation | None = None
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    missing: tuple[MissingTest, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _silent_or_not(self) -> Self:
+        if (self.number is None) != bool(self.silent):
+            raise ValueError("an assessment tells a number, or why it tells none")
         return self

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,9 +17,11 @@ from consilience.fusion.base import Fusion
 from consilience.metrics.scores import Scores
 from consilience.records import Prediction
 from consilience.study.bundle import folder as files
+from consilience.study.bundle.background import background_bytes, condensed, read_background
 from consilience.study.bundle.card import model_card
 from consilience.study.bundle.check import Notice, check_cohort
 from consilience.study.bundle.documents import BundleProvenance, Calibration, Manifest
+from consilience.study.bundle.reliability import Reliability
 from consilience.study.bundle.safe_model import dump_parts, load_model
 from consilience.study.bundle.saying import said_of_each
 from consilience.study.bundle.schema import Schema
@@ -32,7 +34,8 @@ class Bundle:
 
     On disk it is a folder: ``manifest.json``, ``model.skops``, ``schema.json``,
     ``calibration.json``, ``provenance.json``, ``model-card.md``, and of a model that holds
-    networks ``weights.safetensors``. Nothing in it is a pickle, and loading one runs no
+    networks ``weights.safetensors``; of tables ``background.npz``; and if the study learned
+    it ``reliability.json``. Nothing in it is a pickle, and loading one runs no
     code of whoever wrote it.
 
     Attributes
@@ -51,6 +54,10 @@ class Bundle:
         The model's file.
     weights : bytes or None
         The file of its networks' weights.
+    background : Cohort or None
+        Condensed training patients, each the mean of several, to explain against.
+    reliability : Reliability
+        What is needed to state uncertainty and to be silent.
 
     Examples
     --------
@@ -76,6 +83,8 @@ class Bundle:
     card: str
     data: bytes
     weights: bytes | None = None
+    background: Cohort | None = None
+    reliability: Reliability = field(default_factory=Reliability)
 
     @classmethod
     def of(
@@ -87,6 +96,7 @@ class Bundle:
         candidate: str | None = None,
         finding: Finding | None = None,
         calibration: Calibration | None = None,
+        reliability: Reliability | None = None,
         trust: Sequence[str] = (),
     ) -> Self:
         """Make a bundle of a fitted model.
@@ -105,6 +115,8 @@ class Bundle:
             What the study found: it fills calibration, provenance and model card.
         calibration : Calibration, optional
             In place of the finding's.
+        reliability : Reliability, optional
+            Learned from predictions of patients whom the model has not seen.
         trust : sequence of str
             Types outside the list of safe ones that may be saved; see `load`.
 
@@ -134,7 +146,18 @@ class Bundle:
         known = Calibration() if finding is None else Calibration.of(finding, name)
         used = calibration or known
         card = model_card(manifest, schema, used, provenance, finding)
-        return cls(model, manifest, schema, used, provenance, card, data, weights)
+        return cls(
+            model,
+            manifest,
+            schema,
+            used,
+            provenance,
+            card,
+            data,
+            weights,
+            condensed(cohort, schema.names),
+            reliability or Reliability(),
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -158,6 +181,10 @@ class Bundle:
         }
         if self.weights is not None:
             contents[files.WEIGHTS] = self.weights
+        if self.background is not None:
+            contents[files.BACKGROUND] = background_bytes(self.background)
+        if self.reliability != Reliability():
+            contents[files.RELIABILITY] = _text(self.reliability)
         sums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
         manifest = self.manifest.model_copy(update={"files": sums})
         contents[files.MANIFEST] = _text(manifest)
@@ -191,7 +218,8 @@ class Bundle:
         card = _decoded(found[files.CARD], place / files.CARD)
         data, weights = found[files.MODEL], found.get(files.WEIGHTS)
         model = load_model(data, str(place / files.MODEL), trust=trust, weights=weights)
-        bundle = cls(model, manifest, schema, calibration, provenance, card, data, weights)
+        own = (manifest, schema, calibration, provenance, card, data, weights)
+        bundle = cls(model, *own, *_optional(found, place))
         bundle._check_model(place / files.MODEL)
         return bundle
 
@@ -257,6 +285,17 @@ class Bundle:
         """Refuse a model that is none, or of other modalities than the schema's."""
         if tuple(getattr(self.model, "modalities_", ())) != self.schema.names:
             raise InputError(f"{path}: the model does not read what {files.SCHEMA} describes.")
+
+
+def _optional(found: Mapping[str, bytes], place: Path) -> tuple[Cohort | None, Reliability]:
+    """Return what bundles need not have."""
+    background = reliability = None
+    if files.BACKGROUND in found:
+        background = read_background(found[files.BACKGROUND], place / files.BACKGROUND)
+    if files.RELIABILITY in found:
+        path = place / files.RELIABILITY
+        reliability = files.parsed(Reliability, found[files.RELIABILITY], path)
+    return background, reliability or Reliability()
 
 
 def _unit(outcome: Outcome) -> str:

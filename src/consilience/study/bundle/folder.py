@@ -22,6 +22,9 @@ MODEL, SCHEMA, CALIBRATION = "model.skops", "schema.json", "calibration.json"
 PROVENANCE, CARD = "provenance.json", "model-card.md"
 FILES = (MODEL, SCHEMA, CALIBRATION, PROVENANCE, CARD)
 WEIGHTS = "weights.safetensors"  # of a model that holds networks
+BACKGROUND = "background.npz"  # condensed training patients, none of whom is one
+RELIABILITY = "reliability.json"  # when the model knows, and how surely
+OPTIONAL = (WEIGHTS, BACKGROUND, RELIABILITY)
 Document = TypeVar("Document", bound=Part)
 
 LARGEST_MANIFEST = 2**20
@@ -90,7 +93,7 @@ def read_folder(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; a bundle is a folder.")
     manifest = _manifest(folder / MANIFEST)
-    strange = sorted(set(manifest.files) - {*FILES, WEIGHTS})
+    strange = sorted(set(manifest.files) - {*FILES, *OPTIONAL})
     if strange:
         raise InputError(
             f"{folder / MANIFEST}: it names {listing(strange, most=3)}, which no bundle has."

@@ -16,10 +16,11 @@ COLUMNS_AT_ONCE = 512
 
 
 class FeatureSchema(Part):
-    """One feature as the training patients had it.
+    """One feature as the training patients had it, and what is known of it beside.
 
     The numbers of a bag are those of a patient's mean over his instances, those of an
-    image its mean, lowest and highest intensity.
+    image its mean, lowest and highest intensity. What follows `missing` is never guessed:
+    it is said in notes (see `consilience.study.bundle.annotation`).
     """
 
     name: str
@@ -31,6 +32,11 @@ class FeatureSchema(Part):
     maximum: float | None = None
     levels: tuple[str, ...] | None = None  # of a category
     missing: float = 0.0  # share of the patients measured
+    label: str = ""  # what a clinician calls it
+    codes: tuple[str, ...] = ()  # "system|code" of FHIR, any of which means it
+    reference: tuple[float | None, float | None] | None = None  # usual in the healthy
+    actionable: bool = False  # whether care can change it
+    cost: float | None = None  # of measuring it, in a currency of the user's
 
 
 class ModalitySchema(Part):
