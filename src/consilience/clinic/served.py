@@ -10,7 +10,8 @@ from typing import Self
 from consilience.cohort import Cohort
 from consilience.records import Assessment, Prediction
 from consilience.study.bundle import Bundle
-from consilience.trust.number import EventWithin, Number, PredictedValue, ProbabilityOf
+from consilience.study.bundle.shown import shown_number
+from consilience.trust.number import Number
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,11 @@ class Served:
 
     def number(self, prediction: Prediction) -> Number:
         """Return which number is told of a patient: the event's, or the likeliest class's."""
-        manifest = self.bundle.manifest
-        if manifest.kind == "continuous":
-            return PredictedValue(manifest.outcome, manifest.unit)
-        if manifest.kind == "survival":
-            horizon = manifest.horizons[-1]
-            unit = manifest.unit or "days"
-            return EventWithin(
-                f"probability of {manifest.outcome} within {horizon:g} {unit}", horizon
-            )
         parts = prediction.probabilities
-        label = parts[-1].label
-        if manifest.kind == "multiclass":
-            label = max(parts, key=lambda part: part.probability).label
-            return ProbabilityOf(f"probability of {label}", label)
-        return ProbabilityOf(f"probability of {manifest.outcome}", label)
+        likeliest = self.bundle.manifest.kind == "multiclass"
+        part = max(parts, key=lambda one: one.probability) if likeliest else parts[-1:]
+        label = part.label if likeliest else "".join(one.label for one in part)
+        return shown_number(self.bundle.manifest, label)
 
     def assess(self, patient: Cohort, at: str) -> Assessment:
         """Return what the bundle says of one patient (a cohort of one)."""

@@ -15,3 +15,13 @@ def demo_study() -> Study:
         protocol=Protocol(folds=5, repeats=2),
         title="Survival in adrenocortical carcinoma",
     )
+
+
+def short_demo_study() -> Study:
+    """Return the same study with each patient held out once, to have a bundle soon."""
+    return Study(
+        open_cohort("tcga-acc"),
+        Survival("vital_status", "days", positive=1, label="death"),
+        protocol=Protocol(folds=5, repeats=1, leave_one_out=False),
+        title="Survival in adrenocortical carcinoma",
+    )

@@ -138,6 +138,7 @@ class Bundle:
             candidate=name,
             created=provenance.created,
             horizons=_horizons(model, finding),
+            horizon=None if finding is None else finding.outcome.horizon,
             beyond_the_list=tuple(trust),
             keeps_patients=bool(getattr(get_tags(model), "keeps_patients", False)),
             files={},

@@ -30,6 +30,7 @@ class Manifest(Part):
     candidate: str
     created: str
     horizons: tuple[float, ...] = Field((), description="times at which survival is told")
+    horizon: float | None = Field(None, description="the study's own among them, if it had one")
     beyond_the_list: tuple[str, ...] = Field(
         (), description="types that whoever loads the model has to vouch for"
     )
