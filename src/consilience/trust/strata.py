@@ -50,14 +50,18 @@ def strata_of(column: pd.Series) -> list[Stratum]:
 
 
 def _thirds(values: npt.NDArray[np.floating]) -> Iterator[Stratum]:
-    low, first, second, high = np.nanquantile(values, [0.25, 1 / 3, 2 / 3, 0.75])
-    unit = _round_unit(float(high - low) / 10)
-    cuts = sorted({_rounded(float(cut), unit) for cut in (first, second)})
-    edges = [-math.inf, *cuts, math.inf]
+    edges = [-math.inf, *tertiles(values), math.inf]
     for start, stop in itertools.pairwise(edges):
         members = (values > start) & (values <= stop)
         if members.any():
-            yield Stratum(_span(start, stop), members)
+            yield Stratum(span(start, stop), members)
+
+
+def tertiles(values: npt.NDArray[np.floating]) -> tuple[float, ...]:
+    """Return where numbers are cut into thirds, rounded as `strata_of` says; NaN do not count."""
+    low, first, second, high = np.nanquantile(values, [0.25, 1 / 3, 2 / 3, 0.75])
+    unit = _round_unit(float(high - low) / 10)
+    return tuple(sorted({_rounded(float(cut), unit) for cut in (first, second)}))
 
 
 def _round_unit(most: float) -> float:
@@ -72,7 +76,8 @@ def _rounded(cut: float, unit: float) -> float:
     return float(f"{round(cut / unit) * unit:.12g}") if unit > 0 else cut
 
 
-def _span(start: float, stop: float) -> str:
+def span(start: float, stop: float) -> str:
+    """Return the numbers above `start` and up to `stop`, in words."""
     if math.isinf(start):
         return "all" if math.isinf(stop) else f"up to {stop:g}"
     return f"over {start:g}" if math.isinf(stop) else f"over {start:g} to {stop:g}"

@@ -2,8 +2,254 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from consilience.cohort import Cohort
+from consilience.metrics.scores import FloatArray, Probabilities, Scores, SurvivalCurves, Values
+from consilience.records import Interval
 from consilience.study.part import Part
+from consilience.trust.abstention import Silence
+from consilience.trust.came_about import came_about
+from consilience.trust.conformal import FEWEST, ClassSets, Threshold, ValueIntervals
+from consilience.trust.number import EventWithin, Number
+from consilience.trust.recalibration import Recalibration
+from consilience.trust.support import Range, Support, out_of_range, ranges_of
+from consilience.trust.survival_bounds import TimeBounds
+from consilience.trust.taxonomy import Labels, Taxonomy
+
+LEVEL = 0.9
+MOST_NAMED = 3  # values out of range that are named one by one
+NOTE = (
+    "Learned from cross-validation: each patient was scored by a model that never saw him, and "
+    "the model here was refitted on all of them. For a model that hardly changes when a patient "
+    "is left out, the promised share holds (jackknife; Barber et al., Annals of Statistics 2021, "
+    "49:486); the coverage measured in the study says how nearly. It is a promise for patients "
+    "like those of the study, as many of whom are right, and not one for a single patient."
+)
 
 
 class Reliability(Part):
-    """What is needed to state uncertainty and to be silent; empty if the study did not learn it."""
+    """What is needed to state uncertainty and to be silent; empty if the study did not learn it.
+
+    Parameters
+    ----------
+    patients : int
+        From how many held-out patients it was learned; 0: nothing was learned.
+    taxonomy : Taxonomy
+        The groups within which uncertainty is judged.
+    sets, intervals, bounds
+        Of classes, of values, of times: the one that fits the outcome.
+    recalibration : Recalibration
+        How the number told differs from the model's.
+    cuts : tuple of float, optional
+        Thirds of the numbers told of the study's patients.
+    horizon : float, optional
+        The time by which an event is told of, for survival.
+    spread : float, optional
+        Between the 10th and 90th percentile of the outcome, for values.
+    unit : str
+        Of the value.
+    ranges, supports
+        What training patients look like.
+    silence : Silence
+        When a number is not told although it could be.
+    note : str
+        What the promise rests on.
+    """
+
+    patients: int = 0
+    taxonomy: Taxonomy = Taxonomy()
+    sets: ClassSets | None = None
+    intervals: ValueIntervals | None = None
+    bounds: TimeBounds | None = None
+    recalibration: Recalibration = Recalibration()
+    cuts: tuple[float, float] | None = None
+    horizon: float | None = None
+    spread: float | None = None
+    unit: str = ""
+    ranges: tuple[Range, ...] = ()
+    supports: tuple[Support, ...] = ()
+    silence: Silence = Silence()
+    note: str = Field("", description="what the promise rests on")
+
+    @classmethod
+    def of(
+        cls,
+        scores: Sequence[Scores],
+        y: npt.NDArray[Any],
+        number: Number | None,
+        groups: Sequence[str],
+        cohort: Cohort,
+        *,
+        folds: Sequence[npt.NDArray[np.intp]] = (),
+        unit: str = "",
+    ) -> Self:
+        """Learn from predictions of patients whom the model had not seen.
+
+        Parameters
+        ----------
+        scores : sequence of Scores
+            One a repeat of cross-validation, of the cohort's patients in their order.
+        y : ndarray of shape (n_patients,)
+            Their outcome.
+        number : Number, optional
+            What is told of each of them; None where it differs between them (the
+            probability of the likeliest of many classes).
+        groups : sequence of str
+            Columns of `patients` within which uncertainty is judged if there are enough.
+        cohort : Cohort
+            With the modalities that the model reads.
+        folds : sequence of ndarray of int
+            The test patients of one repeat, to judge recalibration out of sample; without
+            them nothing is recalibrated.
+        unit : str
+            Of a value.
+        """
+        taxonomy = Taxonomy.of(cohort.patients, groups, fewest=FEWEST)
+        sure = _sureness(scores[0], scores, y, taxonomy.groups(cohort))
+        supports = [Support.of(cohort, name) for name in cohort.modalities]
+        return cls(
+            patients=len(y),
+            taxonomy=taxonomy,
+            unit=unit,
+            horizon=number.horizon if isinstance(number, EventWithin) else None,
+            ranges=ranges_of(cohort),
+            supports=tuple(one for one in supports if one is not None),
+            note=NOTE,
+            **sure,
+            **_of_number(scores, y, number, folds),
+        )
+
+    def told(self, number: Number, numbers: FloatArray) -> FloatArray:
+        """Return numbers as they should be told: the model's, or recalibrated."""
+        return self.recalibration.of(numbers, number)
+
+    def level(self, number: float) -> Literal["low", "middle", "high"] | None:
+        """Return where a number, as told, stands among the study's patients; None: unknown."""
+        if self.cuts is None:
+            return None
+        if number <= self.cuts[0]:
+            return "low"
+        return "middle" if number <= self.cuts[1] else "high"
+
+    def interval(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> Interval | None:
+        """Return the interval of a value, or the lower bound of a time, of a cohort of one."""
+        found = self._bounded(patient, scores, level)
+        if found is None or (found[0].low is None and found[0].high is None):
+            return None
+        return found[0]
+
+    def classes(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> tuple[str, ...]:
+        """Return the classes that cannot be ruled out of a cohort of one, the likeliest first."""
+        if self.sets is None or not isinstance(scores, Probabilities):
+            return ()
+        return self.sets.sets(scores, self.taxonomy.groups(patient), level)[0].labels
+
+    def notes(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> tuple[str, ...]:
+        """Return what should be known of how the uncertainty of a cohort of one was judged."""
+        threshold = self._threshold(patient, scores, level)
+        return (threshold.fallback,) if threshold is not None and threshold.fallback else ()
+
+    def silent(
+        self, patient: Cohort, scores: Scores, *, number: float | None = None
+    ) -> tuple[str, ...]:
+        """Return why no number is told of a cohort of one; empty where one is told.
+
+        Parameters
+        ----------
+        patient : Cohort
+            Of one patient.
+        scores : Scores
+            What the model says of him.
+        number : float, optional
+            The number that would be told, for a zone of silence (see `Silence`).
+        """
+        if not any(patient.has(name)[0] for name in patient.modalities):
+            return ("nothing that the model reads was measured.",)
+        far = out_of_range(patient, self.ranges)
+        if len(far) > MOST_NAMED:
+            far = [*far[:MOST_NAMED], f"{len(far) - MOST_NAMED} more values are out of range."]
+        strange = [one.strange(patient)[0] for one in self.supports]
+        uncertain = self._uncertain(patient, scores)
+        zone = [] if number is None else self.silence.of_number(number)
+        return tuple(reason for reason in (*far, *strange, *uncertain, *zone) if reason)
+
+    def _uncertain(self, patient: Cohort, scores: Scores) -> list[str]:
+        level = self.silence.level
+        if self.sets is not None:
+            labels = self.classes(patient, scores, level=level)
+            return self.silence.of_set(labels, len(self.sets.labels), level)
+        if self.intervals is not None and self.spread is not None:
+            found = self._bounded(patient, scores, level)
+            assert found is not None
+            return self.silence.of_interval(found[0], self.spread, self.unit)
+        return []
+
+    def _bounded(
+        self, patient: Cohort, scores: Scores, level: float
+    ) -> tuple[Interval, Threshold] | None:
+        groups = self.taxonomy.groups(patient)
+        if self.intervals is not None and isinstance(scores, Values):
+            return self.intervals.intervals(scores, groups, level)[0]
+        if self.bounds is not None and isinstance(scores, SurvivalCurves):
+            return self.bounds.bounds(scores, groups, level)[0]
+        return None
+
+    def _threshold(self, patient: Cohort, scores: Scores, level: float) -> Threshold | None:
+        if self.sets is not None and isinstance(scores, Probabilities):
+            groups = self.taxonomy.groups(patient)
+            return self.sets.sets(scores, groups, level)[0].threshold
+        found = self._bounded(patient, scores, level)
+        return None if found is None else found[1]
+
+
+@singledispatch
+def _sureness(
+    first: Scores, scores: Sequence[Any], y: npt.NDArray[Any], groups: Sequence[Labels]
+) -> dict[str, Any]:
+    raise TypeError(f"nothing says how sure {type(first).__name__} are")
+
+
+@_sureness.register
+def _(
+    first: Probabilities, scores: Sequence[Any], y: npt.NDArray[Any], groups: Sequence[Labels]
+) -> dict[str, Any]:
+    return {"sets": ClassSets.of(scores, y, groups)}
+
+
+@_sureness.register
+def _(
+    first: Values, scores: Sequence[Any], y: npt.NDArray[Any], groups: Sequence[Labels]
+) -> dict[str, Any]:
+    low, high = np.quantile(y, (0.1, 0.9))
+    return {"intervals": ValueIntervals.of(scores, y, groups), "spread": float(high - low)}
+
+
+@_sureness.register
+def _(
+    first: SurvivalCurves, scores: Sequence[Any], y: npt.NDArray[Any], groups: Sequence[Labels]
+) -> dict[str, Any]:
+    return {"bounds": TimeBounds.of(scores, y, groups)}
+
+
+def _of_number(
+    scores: Sequence[Scores],
+    y: npt.NDArray[Any],
+    number: Number | None,
+    folds: Sequence[npt.NDArray[np.intp]],
+) -> dict[str, Any]:
+    """Return how the number is recalibrated, and its thirds."""
+    if number is None:
+        return {}
+    numbers = np.mean([number.of(one) for one in scores], axis=0)
+    line = Recalibration()
+    if folds:
+        line = Recalibration.learned(number, numbers, *came_about(number, y), folds)
+    first, second = np.quantile(line.of(numbers, number), (1 / 3, 2 / 3))
+    return {"recalibration": line, "cuts": (float(first), float(second))}
