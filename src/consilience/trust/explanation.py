@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from consilience.cohort import Cohort, Table
-from consilience.errors import InputError
 from consilience.records import Contribution, Explanation
-from consilience.trust.game import ModelGame
+from consilience.trust.additive import additive_effects, trial_of
+from consilience.trust.averaged import averaged_game
+from consilience.trust.game import Game, ModelGame
 from consilience.trust.hybrid import Hybrids, Player, names_of
 from consilience.trust.importance import Scorer
 from consilience.trust.number import Number
 from consilience.trust.shapley import owen_values
 
 BUDGET = 8192  # hybrids a modality that a model is asked about, where effects are sampled
+ADDITIVE = "exact Shapley values: the model adds up its features"
 NOT_MEASURED = "not measured"
 
 
@@ -73,8 +74,7 @@ def explain(
     """
     hybrids = Hybrids(patient, background, names_of(model, patient, background))
     game = ModelGame(model, hybrids, number, BUDGET)
-    told = float(game.linked(patient)[0])
-    found = _sampled(game, seed)
+    found = _reasons(game, seed)
     return Explanation(
         patient=str(patient.index[0]),
         outcome=outcome,
@@ -87,11 +87,22 @@ def explain(
     )
 
 
-def _sampled(game: ModelGame, seed: int) -> Reasons:
+def _reasons(game: ModelGame, seed: int) -> Reasons:
+    """Return what the first engine finds whose premises the model was seen to fulfil."""
+    trial = trial_of(game)
+    exact = additive_effects(game, trial)
+    if exact is not None:
+        baseline, effects = exact
+        return Reasons(ADDITIVE, baseline, tuple(zip(game.players, effects.tolist(), strict=True)))
+    average = averaged_game(game, trial)
+    return _sampled(game, seed) if average is None else _sampled(average, seed)
+
+
+def _sampled(game: Game, seed: int) -> Reasons:
     found = owen_values(game, seed)
     effects = [*zip(game.players, found.effects.tolist(), strict=True)]
     effects += [(Player(name, None), rest) for name, rest in found.unassigned.items()]
-    return Reasons("Owen values", found.baseline, tuple(effects))
+    return Reasons(f"Owen values {type(game).__name__}", found.baseline, tuple(effects))
 
 
 def _contributions(

@@ -69,6 +69,10 @@ class Block(ABC):
             Whose the rest is.
         """
 
+    @abstractmethod
+    def measured(self, masks: Mask, rows: Positions) -> Mask:
+        """Return which hybrids the modality measured, (n,)."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -102,8 +106,9 @@ class Columns:
 
 
 def _gaps(text: pd.DataFrame) -> npt.NDArray[np.object_]:
-    values = text.to_numpy(dtype=object)
-    return np.where(pd.isna(values), None, values)
+    values: npt.NDArray[np.object_] = text.to_numpy(dtype=object).copy()
+    values[pd.isna(values)] = None
+    return values
 
 
 def table_of(form: Table, numeric: FloatArray, text: npt.NDArray[np.object_]) -> Table:
@@ -130,12 +135,12 @@ class TableBlock(Block):
         known = np.flatnonzero(self.has)
         donors = np.where(self.has, positions, positions[known[np.cumsum(self.has) % len(known)]])
         self.own = Columns.of(background, patient)
-        dtype = self.own.numeric.dtype
         others = Columns.of(background, background)
-        self.numeric = others.numeric[donors].astype(dtype, copy=False)
+        # In the patient's precision, in which the model is told his own values.
+        self.numeric = np.asarray(others.numeric[donors], dtype=self.own.numeric.dtype)
         self.text = others.text[donors]
         features = (*background.numeric_features, *background.categorical_features)
-        order = sorted(range(len(features)), key=lambda i: features[i])
+        order = np.array(sorted(range(len(features)), key=lambda i: features[i]), dtype=np.intp)
         self.partial = not self.has.all()
         whole = [Player(name, None)] if self.partial else []
         self.players = (*whole, *(Player(name, features[i]) for i in order))
@@ -159,8 +164,10 @@ class TableBlock(Block):
             np.where(numbers, self.own.numeric, self.numeric[rows]),
             np.where(words, self.own.text, self.text[rows]),
         )
-        measured = self.has[rows] | masks[:, 0] if self.partial else np.ones(len(rows), dtype=bool)
-        return table, np.where(measured, np.arange(len(rows)), -1)
+        return table, np.where(self.measured(masks, rows), np.arange(len(rows)), -1)
+
+    def measured(self, masks: Mask, rows: Positions) -> Mask:
+        return self.has[rows] | masks[:, 0] if self.partial else np.ones(len(rows), dtype=bool)
 
 
 class WholeBlock(Block):
@@ -170,8 +177,8 @@ class WholeBlock(Block):
         self.players = (Player(name, None),)
         self.own, self.others = own, others
         self.forks = own is not None and others is not None
-        has = np.zeros(n, dtype=bool) if others is None else others[1] >= 0
-        self.differs = (has | (own is not None))[:, None]
+        self.has = np.zeros(n, dtype=bool) if others is None else others[1] >= 0
+        self.differs = (self.has | (own is not None))[:, None]
 
     def part(self, masks: Mask, rows: Positions) -> Part:
         his = masks[:, 0]
@@ -179,6 +186,9 @@ class WholeBlock(Block):
             assert self.own is not None
             return self.own[0], np.where(his, self.own[1][0], -1)
         return self.others[0], np.where(his, -1, self.others[1][rows])
+
+    def measured(self, masks: Mask, rows: Positions) -> Mask:
+        return np.where(masks[:, 0], self.own is not None, self.has[rows])
 
 
 class Hybrids:

@@ -78,7 +78,7 @@ def exact_shapley(worth: Callable[[Mask], FloatArray], n: int) -> FloatArray:
 
 def coalitions(n: int) -> Mask:
     """Return all coalitions of n players, (2**n, n); the binary digits of a row's number."""
-    return (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
+    return np.asarray((np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1)
 
 
 def _order_weights(sizes: Positions, n: int) -> FloatArray:
