@@ -8,7 +8,7 @@ the cumulative hazard of survival (Cox, JRSS B 1972, 34:187), the value itself.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,14 +28,31 @@ class Number(ABC):
     ----------
     says : str
         What the number is, such as "probability of death within 1095 days".
+    slope, intercept : float
+        Of a recalibration on the scale (see `Recalibration`); 1 and 0 tell the model's own.
     """
 
     says: str
+    slope: float = field(default=1.0, kw_only=True)
+    intercept: float = field(default=0.0, kw_only=True)
     scale: ClassVar[str]
 
-    @abstractmethod
     def of(self, scores: Scores) -> FloatArray:
-        """Return the number of each patient, (n_patients,)."""
+        """Return the number told of each patient, (n_patients,).
+
+        Raises
+        ------
+        InputError
+            If the scores are of a model that gives no such number.
+        """
+        own = self._read(scores)
+        if (self.slope, self.intercept) == (1.0, 0.0):
+            return own
+        return self.unlinked(self.intercept + self.slope * self.linked(own))
+
+    @abstractmethod
+    def _read(self, scores: Scores) -> FloatArray:
+        """Return the model's own number of each patient."""
 
     @abstractmethod
     def linked(self, numbers: FloatArray) -> FloatArray:
@@ -59,7 +76,7 @@ class ProbabilityOf(Number):
     label: str
     scale: ClassVar[str] = "log odds"
 
-    def of(self, scores: Scores) -> FloatArray:
+    def _read(self, scores: Scores) -> FloatArray:
         if not isinstance(scores, Probabilities):
             raise InputError(f"{self.says}: the model gives no probabilities of classes.")
         labels = [str(label) for label in scores.classes]
@@ -87,7 +104,7 @@ class EventWithin(Number):
     horizon: float
     scale: ClassVar[str] = "log cumulative hazard"
 
-    def of(self, scores: Scores) -> FloatArray:
+    def _read(self, scores: Scores) -> FloatArray:
         if not isinstance(scores, SurvivalCurves):
             raise InputError(f"{self.says}: the model gives no survival curves.")
         return _array(1.0 - scores.at([self.horizon])[:, 0])
@@ -111,7 +128,7 @@ class PredictedValue(Number):
     unit: str = ""
     scale: ClassVar[str] = "the outcome's own"
 
-    def of(self, scores: Scores) -> FloatArray:
+    def _read(self, scores: Scores) -> FloatArray:
         if not isinstance(scores, Values):
             raise InputError(f"{self.says}: the model gives no values.")
         return np.asarray(scores.values[:, 0])
