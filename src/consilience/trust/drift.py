@@ -359,7 +359,7 @@ def _columns(cohort: Cohort, name: str) -> dict[str, Column]:
         rows = modality.take(cohort.positions(name)[cohort.has(name)])
         found |= dict(zip(rows.numeric_features, rows.numeric.T, strict=True))
         text = rows.categorical
-        found |= {feature: text[feature].to_numpy(dtype=object) for feature in text}
+        found |= {str(feature): text[feature].to_numpy(dtype=object) for feature in text}
     return found
 
 
