@@ -1,0 +1,134 @@
+"""What a model reads, found by the codes that a record may write it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from consilience.clinic.fhir.codes import (
+    FEATURE_SYSTEM,
+    PATIENT_SYSTEM,
+    Code,
+    Concept,
+    code_of,
+    concept_of,
+    plain_name,
+)
+from consilience.study.bundle.schema import FeatureSchema, Schema
+
+# What is read off the Patient, by the names of features that mean it.
+_OF_THE_PATIENT = {
+    "age": "age", "age years": "age", "age in years": "age", "age at assessment": "age",
+    "sex": "sex", "gender": "sex", "male": "male", "is male": "male", "sex male": "male",
+    "female": "female", "is female": "female", "sex female": "female",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One feature of a table of the model's.
+
+    Attributes
+    ----------
+    modality : str
+    feature : FeatureSchema
+    concept : Concept or None
+        The common feature it is.
+    resources : mapping of Code to str
+        For codes whose being there means 1: the type of resource.
+    of_patient : str
+        What of the Patient it is: "age", "sex", "male", "female", "deceased", or nothing.
+    """
+
+    modality: str
+    feature: FeatureSchema
+    concept: Concept | None
+    resources: Mapping[Code, str]
+    of_patient: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list."""
+        return f"{self.modality}/{self.feature.name}"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number."""
+        return self.feature.kind != "categorical"
+
+
+class Reading:
+    """All that a schema wants, by code.
+
+    Parameters
+    ----------
+    schema : Schema
+
+    Raises
+    ------
+    InputError
+        If a code of the schema's is none.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.by_code: dict[Code, list[Wanted]] = {}
+        self.of_patient: list[Wanted] = []
+        self.unreadable = tuple(m.name for m in schema.modalities if m.kind != "table")
+        for modality in schema.modalities:
+            if modality.kind == "table":
+                for feature in modality.features:
+                    self._add(modality.name, feature)
+
+    def _add(self, modality: str, feature: FeatureSchema) -> None:
+        concept = concept_of(feature)
+        if feature.codes:
+            where = f"feature {modality}/{feature.name}"
+            given = [code_of(text, where) for text in feature.codes]
+        else:
+            resource = concept.resource if concept else ""
+            given = [(code, resource) for code in concept.codes] if concept else []
+        resources = {code: resource for code, resource in given if resource}
+        own = _of_patient(feature, [code for code, _ in given])
+        wanted = Wanted(modality, feature, concept, resources, own)
+        if own:
+            self.of_patient.append(wanted)
+        address = Code(FEATURE_SYSTEM, f"{modality}/{feature.name}")
+        for code in dict.fromkeys([address, *(code for code, _ in given)]):
+            self.by_code.setdefault(code, []).append(wanted)
+
+    def wanted(self, codes: Iterable[Code]) -> list[Wanted]:
+        """Return the features that any of the codes means, each once."""
+        found = {id(w): w for code in codes for w in self.by_code.get(code, ())}
+        return list(found.values())
+
+
+def _of_patient(feature: FeatureSchema, codes: list[Code]) -> str:
+    said = [code.code for code in codes if code.system == PATIENT_SYSTEM]
+    if said:
+        return said[0]
+    return "" if feature.codes else _OF_THE_PATIENT.get(plain_name(feature.name), "")
+
+
+def reading_of(schema: Schema) -> Reading:
+    """Return what a schema wants; worked out once for each of the last few schemas."""
+    return _reading(_Same(schema))
+
+
+class _Same:
+    """A schema that is compared by being the same object: comparing all of it takes long."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.schema is self.schema
+
+
+@lru_cache(maxsize=8)
+def _reading(same: _Same) -> Reading:
+    return Reading(same.schema)
