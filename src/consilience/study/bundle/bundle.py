@@ -12,12 +12,13 @@ import numpy as np
 from sklearn.utils import get_tags
 
 from consilience.cohort import Cohort, Outcome
-from consilience.errors import InputError
+from consilience.errors import InputError, listing
 from consilience.fusion.base import Fusion
 from consilience.metrics.scores import Scores
 from consilience.records import Prediction
 from consilience.study.bundle import folder as files
-from consilience.study.bundle.background import background_bytes, condensed, read_background
+from consilience.study.bundle.background import condensed
+from consilience.study.bundle.background_file import background_bytes, read_background
 from consilience.study.bundle.card import model_card
 from consilience.study.bundle.check import Notice, check_cohort
 from consilience.study.bundle.documents import BundleProvenance, Calibration, Manifest
@@ -222,6 +223,7 @@ class Bundle:
         own = (manifest, schema, calibration, provenance, card, data, weights)
         bundle = cls(model, *own, *_optional(found, place))
         bundle._check_model(place / files.MODEL)
+        bundle._check_background(place / files.BACKGROUND)
         return bundle
 
     def check(self, cohort: Cohort) -> list[Notice]:
@@ -286,6 +288,18 @@ class Bundle:
         """Refuse a model that is none, or of other modalities than the schema's."""
         if tuple(getattr(self.model, "modalities_", ())) != self.schema.names:
             raise InputError(f"{path}: the model does not read what {files.SCHEMA} describes.")
+
+    def _check_background(self, path: Path) -> None:
+        """Refuse condensed patients who are not measured as the model reads them."""
+        if self.background is None:
+            return
+        strange = sorted(set(self.background.modalities) - set(self.schema.names))
+        if strange:
+            raise InputError(f"{path}: it holds {listing(strange)}, which the model does not read.")
+        try:
+            check_cohort(self.background, self.schema)
+        except InputError as reason:
+            raise InputError(f"{path}: {reason}") from reason
 
 
 def _optional(found: Mapping[str, bytes], place: Path) -> tuple[Cohort | None, Reliability]:
