@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from consilience.clinic.recent import Recent
 from consilience.clinic.served import Served
+from consilience.errors import InputError
+
+if TYPE_CHECKING:
+    from consilience.clinic.consulting import Consultation
+    from consilience.clinic.web.settings import OidcSettings
+
+log = logging.getLogger("consilience.clinic")
 
 
 def _now() -> datetime:
@@ -30,8 +42,14 @@ class ClinicSettings:
         The service's own address, as it must stand in a token's `aud`.
     issuers : mapping of str to str
         Who may call the hooks: issuer to the address, or file, of its keys.
+    fhir_servers : tuple of str
+        FHIR servers that a hook may name, to fetch what it did not send.
     open_hooks : bool
         Whether calls without a token are answered; for trying it out on loopback alone.
+    secure : bool
+        Whether it is reached by TLS: cookies are then sent by no other way.
+    oidc : OidcSettings, optional
+        Who else tells us who somebody is.
     budget : float
         Seconds within which a hook is answered; what takes longer goes to a link.
     now : callable
@@ -42,8 +60,11 @@ class ClinicSettings:
     rules: tuple[Path, ...] = ()
     database: str = "sqlite:///consilience-clinic.db"
     audience: str = "http://127.0.0.1:8000"
-    issuers: dict[str, str] = field(default_factory=dict)
+    issuers: Mapping[str, str] = field(default_factory=dict)
+    fhir_servers: tuple[str, ...] = ()
     open_hooks: bool = False
+    secure: bool = False
+    oidc: OidcSettings | None = None
     budget: float = 0.4
     now: Callable[[], datetime] = _now
 
@@ -55,15 +76,37 @@ class Clinic:
     ----------
     settings : ClinicSettings
 
+    Attributes
+    ----------
+    rules : RuleSet
+    store : Store
+    audit : Audit
+    monitor : Monitor
+
     Raises
     ------
     InputError
         If the bundle, a rule or the database cannot be used; in one sentence.
+    MissingExtraError
+        If the extra `clinic` is not installed.
     """
 
     def __init__(self, settings: ClinicSettings) -> None:
+        from consilience.extras import require
+
+        require("sqlalchemy", extra="clinic", purpose="decision support")
+        from consilience.clinic.audit import Audit
+        from consilience.clinic.rules import load_rules
+        from consilience.clinic.store import Store
+
         self.settings = settings
+        self._stamp = _stamp(settings.bundle)
         self._served = Served.load(settings.bundle)
+        self.rules = load_rules(settings.rules)
+        self.store = Store.open(settings.database)
+        self.audit = Audit(self.store)
+        self._recent: Recent[Consultation] = Recent()
+        self._replacing = threading.Lock()
 
     def served(self) -> Served:
         """Return the bundle as it is now; ask once an answer, so that versions never mix."""
@@ -77,5 +120,117 @@ class Clinic:
         InputError
             If it cannot be read; the one served stays.
         """
-        self._served = Served.load(folder)
-        return self._served
+        with self._replacing:
+            fresh = Served.load(folder)
+            self.audit.write(
+                "service",
+                "bundle replaced",
+                tenant="service",
+                model=fresh.fingerprint,
+                detail={"before": self._served.fingerprint},
+                at=self.now(),
+            )
+            self._served = fresh
+        return fresh
+
+    def refresh(self) -> None:
+        """Serve what stands in the bundle's folder now, if it is another one than before."""
+        seen = _stamp(self.settings.bundle)
+        if seen in (None, self._stamp):
+            return
+        self._stamp = seen
+        try:
+            self.replace(self.settings.bundle)
+        except InputError as reason:
+            log.error("the bundle in the folder cannot be served; the one before stays: %s", reason)
+
+    def now(self) -> str:
+        """Return the time, as it is kept."""
+        from consilience.clinic.consulting import stamp
+
+        return stamp(self.settings.now())
+
+    def look(
+        self, fhir: dict[str, Any], *, hook: str | None = None, quick: bool = False
+    ) -> Consultation:
+        """Return what is said of the patient of a FHIR Bundle; nothing is kept or written down.
+
+        The same record asked about again within a minute is answered from memory.
+
+        Raises
+        ------
+        InputError
+            If the record cannot be read, or is not of one patient.
+        """
+        from consilience.clinic.consulting import consulted
+
+        served = self.served()
+
+        def answered() -> Consultation:
+            now = self.settings.now()
+            return consulted(served, self.rules, fhir, now=now, hook=hook, quick=quick)
+
+        return self._recent.get((served.fingerprint, hook, quick), fhir, answered)
+
+    def consult(
+        self,
+        tenant: str,
+        who: str,
+        fhir: dict[str, Any],
+        *,
+        hook: str | None = None,
+        quick: bool = False,
+    ) -> Consultation:
+        """Return what is said of the patient of a FHIR Bundle, kept and written down before.
+
+        Parameters
+        ----------
+        tenant : str
+            Whose patient he is.
+        who : str
+            Who asks.
+        fhir : dict
+            A FHIR R4 Bundle of one patient.
+        hook, quick
+            As `consulted`.
+
+        Raises
+        ------
+        InputError
+            If the record cannot be read, or is not of one patient.
+        StoreUnavailable
+            If it cannot be kept; then nothing is said.
+        """
+        found = self.look(fhir, hook=hook, quick=quick)
+        said, mapped = found.assessment, found.mapped
+        self.store.patients.keep(tenant, said.patient, mapped.name, fhir, said.at)
+        self.store.assessments.keep(tenant, said)
+        self.audit.write(
+            who,
+            "assessed",
+            tenant=tenant,
+            patient=said.patient,
+            model=said.model,
+            detail={
+                "door": hook or "page",
+                "number": said.number,
+                "silent": list(said.silent),
+                "rules": [advice.rule for advice in said.advice],
+                "rule set": self.rules.fingerprint,
+            },
+            at=said.at,
+        )
+        return found
+
+    def close(self) -> None:
+        """Finish what is being written, and let go of the database."""
+        self.store.close()
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """Return what changes when another bundle is put into a folder; None while there is none."""
+    try:
+        status = (folder / "manifest.json").stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from consilience.cohort import Cohort
 from consilience.records import Assessment, Prediction
 from consilience.study.bundle import Bundle
+from consilience.study.bundle.schema import FeatureSchema
 from consilience.study.bundle.shown import shown_number
+from consilience.trust.counterfactual import counterfactuals
+from consilience.trust.explanation import explain
+from consilience.trust.missing_test import missing_tests
 from consilience.trust.number import Number
+
+NOTHING = "nothing that the model reads was measured."
 
 
 @dataclass(frozen=True)
@@ -42,29 +48,106 @@ class Served:
         return self.bundle.fingerprint
 
     def number(self, prediction: Prediction) -> Number:
-        """Return which number is told of a patient: the event's, or the likeliest class's."""
-        parts = prediction.probabilities
-        likeliest = self.bundle.manifest.kind == "multiclass"
-        part = max(parts, key=lambda one: one.probability) if likeliest else parts[-1:]
-        label = part.label if likeliest else "".join(one.label for one in part)
-        return shown_number(self.bundle.manifest, label)
+        """Return which number is told of a patient: the event's, or the likeliest class's.
 
-    def assess(self, patient: Cohort, at: str) -> Assessment:
-        """Return what the bundle says of one patient (a cohort of one)."""
-        notices = self.bundle.check(patient)
-        prediction = self.bundle.told(patient, notices)[0]
-        number = self.number(prediction)
-        silent = () if prediction.informed else ("nothing that the model reads was measured.",)
-        value = float(number.of(self.bundle.model.scores(patient))[0])
-        return Assessment(
-            patient=prediction.patient,
+        It is moved as the study found it should be, or as the model says it.
+        """
+        manifest, parts = self.bundle.manifest, prediction.probabilities
+        label = parts[-1].label if parts else ""
+        if manifest.kind == "multiclass":
+            label = max(parts, key=lambda part: part.probability).label
+        number = shown_number(manifest, label)
+        line = self.bundle.reliability.recalibration
+        if manifest.kind == "multiclass" or not line.applied:
+            return number
+        return replace(number, slope=line.slope, intercept=line.intercept)
+
+    def assess(self, patient: Cohort, at: str, *, quick: bool = False) -> Assessment:
+        """Return what the bundle says of one patient.
+
+        Parameters
+        ----------
+        patient : Cohort
+            Of one patient, with any of the modalities.
+        at : str
+            When.
+        quick : bool
+            Leave out what takes long: counterfactuals, and what is worth measuring.
+
+        Raises
+        ------
+        InputError
+            As `Bundle.check`.
+        """
+        said = Assessment(
+            patient=str(patient.index[0]),
             bundle=self.bundle.manifest.name,
             model=self.fingerprint,
             at=at,
-            outcome=prediction.outcome,
-            number=None if silent else value,
-            says=number.says,
-            silent=silent,
-            prediction=prediction,
-            warnings=prediction.warnings,
+            outcome=self.bundle.manifest.outcome,
+            silent=(NOTHING,),
         )
+        if not any(patient.has(name)[0] for name in patient.modalities):
+            return said
+        scores = self.bundle.scores(patient)
+        prediction = self.bundle.told(patient, self.bundle.check(patient))[0]
+        number = self.number(prediction)
+        value = float(number.of(scores)[0])
+        known = self.bundle.reliability
+        silent = known.silent(patient, scores, number=value)
+        if not (silent or prediction.informed):
+            silent = (NOTHING,)
+        told = {
+            "says": number.says,
+            "silent": silent,
+            "warnings": (*prediction.warnings, *known.notes(patient, scores)),
+        }
+        if silent:  # what is not told is not kept either
+            return said.model_copy(update=told)
+        told |= {
+            "number": value,
+            "level": known.level(value),
+            "interval": known.interval(patient, scores),
+            "classes": known.classes(patient, scores),
+            "prediction": prediction,
+        }
+        return said.model_copy(update={**told, **self._reasons(patient, number, quick)})
+
+    def _reasons(self, patient: Cohort, number: Number, quick: bool) -> dict[str, Any]:
+        """Return why the number is what it is, and what would make it another."""
+        model, background = self.bundle.model, self.bundle.background
+        if background is None:
+            return {}
+        own = {"outcome": self.bundle.manifest.outcome, "model_id": self.fingerprint}
+        explanation = explain(model, patient, background, number, **own)
+        found: dict[str, Any] = {"explanation": explanation}
+        if quick:
+            return found
+        asked = (model, patient, background, number)
+        return found | {
+            "counterfactuals": counterfactuals(*asked, self._actionable),
+            "missing": missing_tests(*asked, costs=self._costs, plausible=self._plausible),
+        }
+
+    @cached_property
+    def _features(self) -> dict[tuple[str, str], FeatureSchema]:
+        modalities = self.bundle.schema.modalities
+        return {(one.name, feature.name): feature for one in modalities for feature in one.features}
+
+    @cached_property
+    def _plausible(self) -> dict[tuple[str, str], tuple[float, float]]:
+        return {
+            key: (one.low, one.high)
+            for key, one in self._features.items()
+            if one.low is not None and one.high is not None
+        }
+
+    @cached_property
+    def _actionable(self) -> dict[tuple[str, str], tuple[float, float]]:
+        return {
+            key: span for key, span in self._plausible.items() if self._features[key].actionable
+        }
+
+    @cached_property
+    def _costs(self) -> dict[tuple[str, str], float]:
+        return {key: one.cost for key, one in self._features.items() if one.cost is not None}

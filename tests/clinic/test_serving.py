@@ -1,0 +1,106 @@
+"""Where the service listens."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import threading
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from consilience.clinic.serving import Place, check_open, is_loopback, listening_socket, watch
+from consilience.errors import InputError
+
+
+def certificate(folder):
+    """Write a certificate of our own and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today)
+        .not_valid_after(today + datetime.timedelta(days=2))
+        .sign(key, hashes.SHA256())
+    )
+    cert, secret = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert, secret
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_tls(host):
+    assert is_loopback(host)
+    Place(host).check()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", "127.0.0.1.x"])
+def test_any_other_address_is_refused_without_tls(host):
+    with pytest.raises(InputError, match="--tls-cert"):
+        Place(host).check()
+
+
+def test_with_a_certificate_any_address_will_do(tmp_path):
+    cert, key = certificate(tmp_path)
+    place = Place("0.0.0.0", 443, cert, key)
+    place.check()
+    assert place.address(443) == "https://0.0.0.0:443"
+
+
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path):
+    cert, key = certificate(tmp_path)
+    with pytest.raises(InputError, match=r"nowhere\.pem: there is no such file"):
+        Place("0.0.0.0", tls_cert=tmp_path / "nowhere.pem", tls_key=key).check()
+    with pytest.raises(InputError, match=r"cert\.pem: it and its key cannot be used"):
+        Place("0.0.0.0", tls_cert=cert, tls_key=cert).check()
+    with pytest.raises(InputError, match="--tls-key is given without"):
+        Place(tls_key=key).check()
+
+
+def test_open_hooks_are_for_loopback_alone(tmp_path):
+    cert, key = certificate(tmp_path)
+    check_open(True, Place())
+    with pytest.raises(InputError, match="--open-hooks"):
+        check_open(True, Place("0.0.0.0", tls_cert=cert, tls_key=key))
+
+
+def test_a_port_in_use_is_named():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port {port}: nothing can listen"):
+            listening_socket(Place(port=port))
+
+
+def test_an_ipv6_address_is_written_in_brackets():
+    assert Place("::1").address(8000) == "http://[::1]:8000"
+
+
+def test_the_folder_is_looked_at_until_stopped():
+    class Counting:
+        seen = 0
+
+        def refresh(self):
+            self.seen += 1
+            if self.seen == 3:
+                stop.set()
+
+    stop, clinic = threading.Event(), Counting()
+    watch(clinic, stop, every=0.001)
+    assert clinic.seen == 3
