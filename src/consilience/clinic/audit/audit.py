@@ -52,7 +52,7 @@ class Audit:
         patient: str | None = None,
         model: str | None = None,
         detail: dict[str, Any] | None = None,
-        at: datetime,
+        at: datetime | str,
     ) -> Entry:
         """Append an entry; return when it is on the disk.
 
@@ -65,7 +65,7 @@ class Audit:
             A patient's id; the fingerprint of a model.
         detail : dict, optional
             Further facts; what JSON can hold, and no name of a patient.
-        at : datetime
+        at : datetime or str
             Now. The order of entries does not depend on it.
 
         Raises

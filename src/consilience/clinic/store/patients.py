@@ -34,12 +34,20 @@ class Patients:
     ) -> PatientBrief:
         """Keep a patient's record as it is now; his key stays.
 
+        What in a name is no text (lone surrogates, NUL) is kept as U+FFFD.
+
         Returns
         -------
         PatientBrief
         """
         text = json.dumps(fhir, separators=(",", ":"))
-        row = {"tenant": tenant, "patient": patient, "name": name, "fhir": text, "at": stamp(at)}
+        row = {
+            "tenant": tenant,
+            "patient": patient,
+            "name": _text(name),
+            "fhir": text,
+            "at": stamp(at),
+        }
         key = secrets.token_urlsafe(16)
         changed = {part: row[part] for part in ("name", "fhir", "at")}
         statement = (
@@ -119,6 +127,12 @@ class Patients:
 
 def _brief(row: Any) -> PatientBrief:
     return PatientBrief(row.tenant, row.patient, row.key, row.name, row.at)
+
+
+def _text(name: str) -> str:
+    return (
+        name.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    )
 
 
 def _unknown() -> UnknownPatient:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from consilience.clinic.store.answers import Answers
     from consilience.clinic.store.assessments import Assessments
     from consilience.clinic.store.cards import Cards
+    from consilience.clinic.store.counts import CountsKept
     from consilience.clinic.store.patients import Patients
     from consilience.clinic.store.sessions import Sessions
     from consilience.clinic.store.tokens import Tokens
@@ -35,6 +36,7 @@ class Store:
     users : Users
     sessions : Sessions
     tokens : Tokens
+    counts : CountsKept
 
     Examples
     --------
@@ -56,11 +58,13 @@ class Store:
     users: Users
     sessions: Sessions
     tokens: Tokens
+    counts: CountsKept
 
     def __init__(self, access: Access) -> None:
         from consilience.clinic.store.answers import Answers
         from consilience.clinic.store.assessments import Assessments
         from consilience.clinic.store.cards import Cards
+        from consilience.clinic.store.counts import CountsKept
         from consilience.clinic.store.patients import Patients
         from consilience.clinic.store.sessions import Sessions
         from consilience.clinic.store.tokens import Tokens
@@ -70,7 +74,7 @@ class Store:
         self.patients, self.assessments = Patients(access), Assessments(access)
         self.answers, self.cards = Answers(access), Cards(access)
         self.users, self.sessions = Users(access), Sessions(access)
-        self.tokens = Tokens(access)
+        self.tokens, self.counts = Tokens(access), CountsKept(access)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Self:

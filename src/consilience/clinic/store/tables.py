@@ -106,11 +106,10 @@ tokens = Table(
 counts = Table(
     "counts",
     metadata,
-    _text("model"),
-    _text("name"),
-    Column("bin", Integer, nullable=False),
-    Column("count", Integer, nullable=False),
-    PrimaryKeyConstraint("model", "name", "bin"),
+    _text("reference"),
+    _text("period"),
+    _text("body"),
+    PrimaryKeyConstraint("reference", "period"),
 )
 
 audit = Table(

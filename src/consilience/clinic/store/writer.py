@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from consilience.clinic.store.errors import speaking
 from consilience.clinic.store.place import Place
@@ -148,8 +148,10 @@ class Writer:
                 one.result = one.job(connection)
         except (IntegrityError, DataError) as reason:
             one.error = InputError(_refused(self._place, reason))
-        except SQLAlchemyError:
-            raise
+        except UnicodeEncodeError:  # its message would quote what was to be kept
+            one.error = InputError(
+                "the record holds characters that are no text (lone surrogates); send it in UTF-8."
+            )
         except ValueError as reason:
             one.error = reason
 
