@@ -2,13 +2,17 @@
 
 from consilience.clinic.fhir.patient import Mapped, Taken, map_patient
 from consilience.clinic.fhir.resources import FhirBundle, Limits, Resource, read_bundle
+from consilience.clinic.fhir.synthetic import Invented, invented_patients, synthetic_patients
 
 __all__ = [
     "FhirBundle",
+    "Invented",
     "Limits",
     "Mapped",
     "Resource",
     "Taken",
+    "invented_patients",
     "map_patient",
     "read_bundle",
+    "synthetic_patients",
 ]

@@ -144,7 +144,9 @@ def concept_coded(code: Code) -> Concept | None:
 @cache
 def _concepts() -> tuple[dict[str, Concept], dict[Code, Concept]]:
     yaml = require("yaml", extra="clinic", purpose="reading the shipped codes")
-    found = [_concept(name, said) for name, said in yaml.safe_load(_FILE.read_text("utf-8")).items()]
+    found = [
+        _concept(name, said) for name, said in yaml.safe_load(_FILE.read_text("utf-8")).items()
+    ]
     by_name = {name: concept for concept in found for name in concept.names}
     by_code: dict[Code, Concept] = {}
     for concept in found:

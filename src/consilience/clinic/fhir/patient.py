@@ -154,8 +154,7 @@ def _from_presence(
     reading: Reading, bundle: FhirBundle, now: datetime, values: _Values, notes: Notes
 ) -> None:
     """Fill features that say whether something is there."""
-    wanted_by = {id(w): w for several in reading.by_code.values() for w in several if w.resources}
-    if not wanted_by:
+    if not reading.by_presence:
         return
     found = present(bundle, now)
     doubted: set[int] = set()
@@ -170,8 +169,8 @@ def _from_presence(
                 at = one.at.text if one.at else ""
                 values[id(wanted)] = (1.0, _taken(wanted, one.resource.label, at))
     sent = {one.resource.type for one in found}
-    for key, wanted in wanted_by.items():
-        if wanted.feature.kind == "binary" and key not in values and key not in doubted:
+    for wanted in reading.by_presence:
+        if id(wanted) not in values and id(wanted) not in doubted:
             _absent(wanted, sent, values)
 
 
@@ -265,9 +264,7 @@ def _cohort(
     return Cohort(patients, tables, name=bundle.patient.label)
 
 
-def _table(
-    modality: ModalitySchema, index: pd.Index, found: dict[tuple[str, str], Value]
-) -> Table:
+def _table(modality: ModalitySchema, index: pd.Index, found: dict[tuple[str, str], Value]) -> Table:
     kinds = {feature.name: feature.kind for feature in modality.features}
     values = {name: found.get((modality.name, name)) for name in kinds}
     numbers = [values[name] for name, kind in kinds.items() if kind != "categorical"]

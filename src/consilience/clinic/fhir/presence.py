@@ -78,7 +78,13 @@ def _medication(content: Mapping[str, Any], bundle: FhirBundle) -> Mapping[str, 
 
 
 def _when(content: Mapping[str, Any]) -> Span | None:
-    keys = ("onsetDateTime", "performedDateTime", "authoredOn", "occurrenceDateTime", "recordedDate")
+    keys = (
+        "onsetDateTime",
+        "performedDateTime",
+        "authoredOn",
+        "occurrenceDateTime",
+        "recordedDate",
+    )
     spans = (span_of(content.get(key)) for key in keys)
     said = next((span for span in spans if span is not None), None)
     return said or span_of_period(content.get("performedPeriod"))

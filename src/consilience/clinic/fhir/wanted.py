@@ -39,6 +39,8 @@ class Wanted:
         For codes whose being there means 1: the type of resource.
     of_patient : str
         What of the Patient it is: "age", "sex", "male", "female", "deceased", or nothing.
+    codes : tuple of Code
+        All that mean it; the first is its address.
     """
 
     modality: str
@@ -46,11 +48,22 @@ class Wanted:
     concept: Concept | None
     resources: Mapping[Code, str]
     of_patient: str = ""
+    codes: tuple[Code, ...] = ()
 
     @property
     def name(self) -> str:
         """What it is called in a list."""
         return f"{self.modality}/{self.feature.name}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Modality and feature."""
+        return self.modality, self.feature.name
+
+    @property
+    def by_presence(self) -> bool:
+        """Whether it is 1 where something is there, and 0 where it is not."""
+        return bool(self.resources) and self.feature.kind == "binary"
 
     @property
     def numeric(self) -> bool:
@@ -73,13 +86,16 @@ class Reading:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self.all: list[Wanted] = []
         self.by_code: dict[Code, list[Wanted]] = {}
-        self.of_patient: list[Wanted] = []
         self.unreadable = tuple(m.name for m in schema.modalities if m.kind != "table")
         for modality in schema.modalities:
             if modality.kind == "table":
                 for feature in modality.features:
                     self._add(modality.name, feature)
+        self.of_patient = tuple(one for one in self.all if one.of_patient)
+        self._by_key = {one.key: one for one in self.all}
+        self.by_presence = tuple(one for one in self.all if one.by_presence)
 
     def _add(self, modality: str, feature: FeatureSchema) -> None:
         concept = concept_of(feature)
@@ -91,12 +107,16 @@ class Reading:
             given = [(code, resource) for code in concept.codes] if concept else []
         resources = {code: resource for code, resource in given if resource}
         own = _of_patient(feature, [code for code, _ in given])
-        wanted = Wanted(modality, feature, concept, resources, own)
-        if own:
-            self.of_patient.append(wanted)
         address = Code(FEATURE_SYSTEM, f"{modality}/{feature.name}")
-        for code in dict.fromkeys([address, *(code for code, _ in given)]):
+        codes = tuple(dict.fromkeys([address, *(code for code, _ in given)]))
+        wanted = Wanted(modality, feature, concept, resources, own, codes)
+        self.all.append(wanted)
+        for code in codes:
             self.by_code.setdefault(code, []).append(wanted)
+
+    def feature(self, modality: str, name: str) -> Wanted:
+        """Return one feature by its modality and name."""
+        return self._by_key[modality, name]
 
     def wanted(self, codes: Iterable[Code]) -> list[Wanted]:
         """Return the features that any of the codes means, each once."""
