@@ -20,6 +20,7 @@ from consilience.cohort import (
     open_cohort,
 )
 from consilience.errors import InputError, listing, suggestion
+from consilience.study.bundle.annotation import SECTION, FeatureNotes, Notes, mistake_in_notes
 from consilience.study.candidates import Candidate
 from consilience.study.declaring import declared
 from consilience.study.protocol import Protocol
@@ -146,6 +147,12 @@ class CandidateSettings(_Section):
     grid: dict[str, list[Any]] | None = None  # the method's own
 
 
+class BundleSettings(_Section):
+    """What goes into the bundle beside the model."""
+
+    background: bool = True  # condensed training patients, to explain against
+
+
 class StudySettings(_Section):
     """All of `study.toml`."""
 
@@ -155,6 +162,8 @@ class StudySettings(_Section):
     sources: SourceSettings = SourceSettings()
     protocol: ProtocolSettings = ProtocolSettings()
     candidates: list[CandidateSettings] | None = None
+    bundle: BundleSettings = BundleSettings()
+    features: FeatureNotes = {}
 
 
 def load_study(path: Path) -> Study:
@@ -176,6 +185,8 @@ def load_study(path: Path) -> Study:
         protocol,
         title=settings.title,
         settings=settings.model_dump(exclude_none=True),
+        notes=Notes(settings.features, str(path)),
+        background=settings.bundle.background,
     )
 
 
@@ -203,6 +214,8 @@ def _first_error(reason: ValidationError) -> str:
     """Return the first error as a sentence that names the key and the allowed values."""
     error = reason.errors()[0]
     place = [str(step) for step in error["loc"]]
+    if place[:1] == [SECTION]:
+        return mistake_in_notes(reason)
     if place[:1] == ["outcome"] and len(place) > 1 and place[1] in _OUTCOMES:
         place.pop(1)  # which form of outcome it is read as, not a key of the file
     key = ".".join(place)
@@ -235,6 +248,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "sources": SourceSettings,
     "protocol": ProtocolSettings,
     "candidates": CandidateSettings,
+    "bundle": BundleSettings,
 }
 
 

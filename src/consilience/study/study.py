@@ -15,6 +15,7 @@ import pandas as pd
 from consilience.cohort import Cohort, Outcome, Target, fingerprint
 from consilience.errors import InputError, listing
 from consilience.metrics import metrics_for
+from consilience.study.bundle.annotation import Notes, check_notes
 from consilience.study.candidates import Candidate, all_candidates, without_one
 from consilience.study.checks import run_checks
 from consilience.study.comparison import Comparison, best_of
@@ -66,6 +67,10 @@ class Study:
         Of the report.
     settings : dict, optional
         What `study.toml` said, kept with the finding.
+    notes : Notes, optional
+        On features, for the bundle: names, codes, units, usual ranges.
+    background : bool
+        Whether the bundle holds condensed training patients, to explain against.
 
     Raises
     ------
@@ -93,6 +98,8 @@ class Study:
         *,
         title: str = "",
         settings: dict[str, Any] | None = None,
+        notes: Notes | None = None,
+        background: bool = True,
     ) -> None:
         if not cohort.modalities:
             raise InputError(f"cohort {cohort.name!r} has no modality to learn from.")
@@ -106,6 +113,9 @@ class Study:
         self.folds = self.protocol.splits(self.target)
         self.title = title or f"{outcome.name} in {cohort.name}"
         self.settings = settings or {}
+        self.notes = notes or Notes()
+        self.background = background
+        check_notes(self.target.cohort, self.notes)
 
     def run(
         self,

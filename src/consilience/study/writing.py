@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from consilience.study.bundle import Bundle
+from consilience.study.bundle.annotation import annotated
 from consilience.study.candidates import seeded
 from consilience.study.comparison import Comparison, best_of
 from consilience.study.discovered import DiscoveryFound
@@ -102,6 +103,9 @@ def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None
     bundle = Bundle.of(
         model, study.target.cohort, study.outcome, candidate=best.candidate.name, finding=finding
     )
+    bundle = annotated(bundle, study.notes.only(bundle.schema.names))
+    if not study.background:
+        bundle = replace(bundle, background=None)
     bundle.save(place / "bundle", overwrite=True)
     render_report(finding, evidence, place / "report.html")
     write_atomically(place / "finding.json", finding.to_json())

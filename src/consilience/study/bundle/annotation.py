@@ -15,13 +15,14 @@ notes, or under ``[features]`` in ``study.toml``, in the same form:
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from consilience.cohort import Bag, Cohort, Table
 from consilience.errors import InputError, listing, suggestion
 from consilience.extras import require
 from consilience.study.bundle.bundle import Bundle
@@ -161,6 +162,11 @@ class Notes:
                         "code must mean one feature."
                     )
 
+    def only(self, modalities: Collection[str]) -> Notes:
+        """Return the notes on some modalities."""
+        kept = {name: own for name, own in self.features.items() if name in modalities}
+        return Notes(kept, self.source)
+
     def __iter__(self) -> Iterator[tuple[str, str, FeatureNote]]:
         for modality, notes in self.features.items():
             for feature, note in notes.items():
@@ -227,6 +233,27 @@ def mistake_in_notes(reason: ValidationError) -> str:
     if error["type"] == "missing":
         return f'{key}: this section is needed, such as [{SECTION}.labs.ldh] with label = "LDH".'
     return f"{key}: {error['msg'].removeprefix('Value error, ')}. It is {error['input']!r}."
+
+
+def check_notes(cohort: Cohort, notes: Notes) -> None:
+    """Refuse notes that the bundle of a study on a cohort could not take.
+
+    Features are looked for in tables and bags; those of images have no names beforehand.
+
+    Raises
+    ------
+    InputError
+        Naming the source of the notes and the key.
+    """
+    named = {n: m for n, m in cohort.modalities.items() if isinstance(m, Table | Bag)}
+    others = {n: list(notes.features.get(n, ())) for n in cohort.modalities if n not in named}
+    notes.check({**{n: m.features for n, m in named.items()}, **others})
+    for modality, feature, note in notes:
+        table = named.get(modality)
+        if isinstance(table, Table):
+            unit = table.units.get(feature, "")
+            known = FeatureSchema(name=feature, kind=table.kinds[feature], unit=unit)
+            _feature(known, note, f"{notes.source}: {SECTION}.{modality}.{feature}")
 
 
 def annotated(bundle: Bundle, notes: Notes) -> Bundle:
