@@ -14,12 +14,14 @@ from consilience.cohort import (
     Multiclass,
     Outcome,
     Survival,
+    Table,
     open_cohort,
 )
 from consilience.errors import InputError
-from consilience.study.examples import examples, to_toml
+from consilience.study.examples import examples
 from consilience.study.holding import make_folder
 from consilience.study.protocol import rarest, strata_of
+from consilience.study.toml_text import to_toml, toml_key
 
 MOST_CLASSES = 12
 USUAL_GROUPS = ("sex", "gender", "age", "age_at_diagnosis", "race", "ethnicity", "site", "hospital")
@@ -115,10 +117,32 @@ def _text(name: str, cohort: Cohort, outcome: Outcome, out: Path) -> str:
             "",
             *_protocol_lines(folds, groups, outcome),
             "",
+            *_notes_lines(cohort),
             *_CANDIDATES,
             *examples(outcome.kind),
         ]
     )
+
+
+def _notes_lines(cohort: Cohort) -> list[str]:
+    """Return an example of notes on a feature, for a cohort that has a table."""
+    tables = ((n, m) for n, m in cohort.modalities.items() if isinstance(m, Table))
+    name, table = next(tables, (None, None))
+    if name is None or table is None or not table.features:
+        return []
+    return [
+        "# What decision support says of a feature beside its value, for any feature:",
+        f"# [features.{toml_key(name)}.{toml_key(table.features[0])}]",
+        '# label = "..."                           # what a clinician calls it',
+        '# codes = ["http://loinc.org|..."]        # of FHIR, any of which means it',
+        "# reference = [0, 1]                      # usual in the healthy",
+        "# actionable = true                       # care can change it",
+        "# cost = 0.0                              # of measuring it",
+        "",
+        "[bundle]",
+        "background = true  # holds means of at least 5 patients each, to explain against",
+        "",
+    ]
 
 
 def _outcome_lines(outcome: Outcome, patients: pd.DataFrame) -> list[str]:

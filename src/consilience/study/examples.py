@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping
-from typing import Any
 
 from consilience.cohort.outcome import OutcomeKind
 from consilience.fusion import EarlyFusion, LateFusion, SingleModality, StackedFusion
@@ -13,6 +11,7 @@ from consilience.fusion.base import Fusion
 from consilience.fusion.deep import DeepFusion
 from consilience.study.declaring import USUAL_LEARNER, methods
 from consilience.study.described import summary
+from consilience.study.toml_text import to_toml
 
 DRAFTED = (EarlyFusion, LateFusion, SingleModality, StackedFusion)  # a draft has them anyway
 
@@ -69,19 +68,3 @@ def _of_a_network(method: type[Fusion]) -> str:
     if "members" not in method._get_param_names():
         return f"{TRAINING}   # passes at most"
     return f"{MEMBERS}, {TRAINING}   # networks that vote; passes at most"
-
-
-def to_toml(value: Any) -> str:
-    """Return a text, a number, a list or a mapping as TOML on one line."""
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(name)} = {to_toml(inner)}" for name, inner in value.items())
-        return f"{{ {inside} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(to_toml, value))}]"
-    # JSON's strings are TOML's basic strings, save for one sign.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else to_toml(name)

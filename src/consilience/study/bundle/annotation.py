@@ -29,6 +29,7 @@ from consilience.study.bundle.bundle import Bundle
 from consilience.study.bundle.folder import read_regular
 from consilience.study.bundle.schema import FeatureSchema, ModalitySchema, Schema
 from consilience.study.bundle.units import same_unit
+from consilience.study.toml_text import to_toml, toml_key
 from consilience.trust.plausible import Key, Plausible
 
 LARGEST = 2**24  # bytes of a file of notes
@@ -338,9 +339,7 @@ def notes_template(bundle: Bundle) -> str:
 
 
 def _template(modality: str, feature: FeatureSchema) -> Iterator[str]:
-    from consilience.study.examples import to_toml
-
-    yield f"[{SECTION}.{_key(modality)}.{_key(feature.name)}]"
+    yield f"[{SECTION}.{toml_key(modality)}.{toml_key(feature.name)}]"
     if feature.low is not None and feature.high is not None:
         yield f"# most training patients: {feature.low:.4g} to {feature.high:.4g}"
     elif feature.levels:
@@ -365,14 +364,6 @@ def _sides(feature: FeatureSchema) -> str:
     sides = zip(("low", "high"), feature.reference, strict=True)
     inside = ", ".join(f"{side} = {value!r}" for side, value in sides if value is not None)
     return f"{{ {inside} }}" if inside else ""
-
-
-def _key(name: str) -> str:
-    """Return a name as a key of TOML."""
-    from consilience.study.examples import to_toml
-
-    plain = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if plain else to_toml(name)
 
 
 def plausible_of(schema: Schema) -> dict[Key, Plausible]:
