@@ -41,6 +41,11 @@ class Encoder(BaseEstimator):  # type: ignore[misc]
         """Names of the columns that `raw` returns."""
         return self.names_
 
+    @property
+    def owners(self) -> list[str | None]:
+        """The feature of which each column is; None for one that is of the whole modality."""
+        return [None] * len(self.names_)
+
 
 class Standardised(Encoder):
     """Numbers brought to mean 0 and variance 1, missing ones to 0 with an indicator beside.
@@ -120,6 +125,12 @@ class TableEncoder(Standardised):
         """Names of the numbers and of the levels, as "stage = II"."""
         levels = [f"{name} = {level}" for name in self.levels_ for level in self.levels_[name]]
         return [*self.measured_, *levels]
+
+    @property
+    def owners(self) -> list[str | None]:
+        """The feature of which each column is: number, its gap, or level."""
+        gaps = [self.measured_[i] for i in self.gappy_]
+        return [*self.measured_, *gaps, *(f for f, own in self.levels_.items() for _ in own)]
 
     def _rows(self, modality: Table, patients: Positions) -> FloatArray:
         values = modality.numeric_at(patients)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,24 @@ from consilience.cohort.modality import FloatArray
 from consilience.errors import listing
 from consilience.fusion.stack import Stack, _has
 from consilience.fusion.task import Task, Y
+from consilience.fusion.tuned import Tuned
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Patients as a learner sees them.
+
+    Attributes
+    ----------
+    learner : fitted estimator
+    matrix : ndarray of shape (n_patients, n_columns)
+    owners : list of (str, str or None)
+        The modality and feature of which each column is; None for the modality as a whole.
+    """
+
+    learner: Any
+    matrix: FloatArray
+    owners: list[tuple[str, str | None]]
 
 
 class Expert(BaseEstimator):  # type: ignore[misc]
@@ -70,6 +89,14 @@ class Expert(BaseEstimator):  # type: ignore[misc]
         if self.silent_:
             return np.zeros(len(cohort), dtype=bool)
         return measured_by_any(cohort, self.stack_.names)
+
+    def inside(self, cohort: Cohort) -> Inside | None:
+        """Return the learner and what it sees of patients; None if it could learn nothing."""
+        if self.silent_:
+            return None
+        tuned = isinstance(self.learner_, Tuned)
+        learner = self.learner_.best_ if tuned else self.learner_
+        return Inside(learner, self.stack_.transform(cohort), self.stack_.owners)
 
 
 def measured_by_any(cohort: Cohort, names: Sequence[str]) -> npt.NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from consilience.cohort import Cohort
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError
-from consilience.fusion.expert import Expert
+from consilience.fusion.expert import Expert, Inside
 from consilience.fusion.task import Y
 from consilience.fusion.with_learner import LearnerFusion
 
@@ -69,3 +69,7 @@ class SingleModality(LearnerFusion):
 
     def _informed(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
         return self.expert_.informed(cohort)
+
+    def inside(self, cohort: Cohort) -> Inside | None:
+        """Return the learner and the matrix in which it sees patients; None if it is silent."""
+        return self.expert_.inside(cohort)

@@ -65,6 +65,12 @@ class Stack(BaseEstimator):  # type: ignore[misc]
         own = [(name, column) for name in self.fitted_ for column in self.fitted_[name].names_]
         return own + [(name, "measured") for name in self.partial_]
 
+    @property
+    def owners(self) -> list[tuple[str, str | None]]:
+        """Modality and feature of which every column is; None for the modality as a whole."""
+        own = [(name, owner) for name, enc in self.fitted_.items() for owner in enc.owners]
+        return own + [(name, None) for name in self.partial_]
+
     def transform(self, cohort: Cohort) -> FloatArray:
         """Return all columns, (n_patients, n_columns)."""
         out = np.zeros((len(cohort), len(self.columns)))

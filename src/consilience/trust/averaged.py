@@ -19,7 +19,7 @@ from consilience.trust.hybrid import Mask, assembled
 from consilience.trust.number import Number
 from consilience.trust.probing import Curve
 
-BUDGET = 200_000  # values of hybrids that are computed, not asked for, for each modality
+BUDGET = 16_384  # values of hybrids that are computed, not asked for, for each modality
 
 
 @dataclass(frozen=True)

@@ -1,44 +1,31 @@
-"""Why a model says what it says of one patient."""
+"""Why a model says what it says of one patient.
+
+Engines are tried in turn, and the first is used whose premises the model is seen to fulfil:
+sums over features (`additive`), trees (`trees`), gradients (`gradients`), averages of sums
+(`averaged`), and for every other model Owen values of what it says of hybrids (`shapley`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-
-import numpy as np
-
-from consilience.cohort import Cohort, Table
+from consilience.cohort import Cohort
 from consilience.records import Contribution, Explanation
 from consilience.trust.additive import additive_effects, trial_of
 from consilience.trust.averaged import averaged_game
 from consilience.trust.game import Game, ModelGame
+from consilience.trust.gradients import gradient_reasons
 from consilience.trust.hybrid import Hybrids, Player, names_of
 from consilience.trust.importance import Scorer
+from consilience.trust.measured import Measured
 from consilience.trust.number import Number
+from consilience.trust.reasons import Reasons, gathered
 from consilience.trust.shapley import owen_values
+from consilience.trust.trees import tree_reasons
 
 BUDGET = 8192  # hybrids a modality that a model is asked about, where effects are sampled
-ADDITIVE = "exact Shapley values: the model adds up its features"
-NOT_MEASURED = "not measured"
-
-
-@dataclass(frozen=True)
-class Reasons:
-    """What an engine found: a baseline, and what each player adds to it.
-
-    Attributes
-    ----------
-    method : str
-        How, in words.
-    baseline : float
-    effects : tuple of (Player, float)
-    warnings : tuple of str
-    """
-
-    method: str
-    baseline: float
-    effects: tuple[tuple[Player, float], ...]
-    warnings: tuple[str, ...] = field(default=())
+ADDITIVE = "exact Shapley values: on this scale the model is a sum over its features"
+AVERAGE = "Owen values of an average over modalities, each a sum over its features"
+ASKED = "Owen values, by asking the model about mixtures of the patient and the background"
+NOTABLE = 0.05  # standard error of an effect, beyond which it is told
 
 
 def explain(
@@ -67,14 +54,37 @@ def explain(
     outcome, model_id : str
         For the record.
 
+    Returns
+    -------
+    Explanation
+        The baseline is the mean linked number of the background, in which each patient
+        counts the same (by gradients: that of an average patient). Baseline and effects
+        add up to the patient's number on its scale, to 1e-6; of networks, which compute in
+        single precision, to 1e-5, by gradients to 0.01. One contribution a feature, also
+        those of 0; a modality that the patient, or some of the background, lack contributes
+        by having been measured or not (`feature` is None). The largest stand first.
+
     Raises
     ------
     InputError
         If there is not one patient, or nobody in the background.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from consilience.cohort import synthetic_cohort
+    >>> from consilience.fusion import EarlyFusion
+    >>> from consilience.trust.number import ProbabilityOf
+    >>> cohort, y = synthetic_cohort(200, seed=0)
+    >>> model = EarlyFusion(LogisticRegression()).fit(cohort, y)
+    >>> told = ProbabilityOf("probability of the event", "1")
+    >>> why = explain(model, cohort[[0]], cohort[100:], told)
+    >>> why.method
+    'exact Shapley values: on this scale the model is a sum over its features'
     """
     hybrids = Hybrids(patient, background, names_of(model, patient, background))
     game = ModelGame(model, hybrids, number, BUDGET)
-    found = _reasons(game, seed)
+    found = _reasons(game, patient, background, seed)
     return Explanation(
         patient=str(patient.index[0]),
         outcome=outcome,
@@ -87,61 +97,44 @@ def explain(
     )
 
 
-def _reasons(game: ModelGame, seed: int) -> Reasons:
+def _reasons(game: ModelGame, patient: Cohort, background: Cohort, seed: int) -> Reasons:
     """Return what the first engine finds whose premises the model was seen to fulfil."""
     trial = trial_of(game)
     exact = additive_effects(game, trial)
     if exact is not None:
-        baseline, effects = exact
-        return Reasons(ADDITIVE, baseline, tuple(zip(game.players, effects.tolist(), strict=True)))
+        return Reasons.of(ADDITIVE, exact[0], game.players, exact[1])
+    for engine in (tree_reasons, gradient_reasons):
+        found = engine(game.model, game, patient, background)
+        if found is not None:
+            return found
     average = averaged_game(game, trial)
-    return _sampled(game, seed) if average is None else _sampled(average, seed)
+    return _owen(game, ASKED, seed) if average is None else _owen(average, AVERAGE, seed)
 
 
-def _sampled(game: Game, seed: int) -> Reasons:
+def _owen(game: Game, method: str, seed: int) -> Reasons:
     found = owen_values(game, seed)
-    effects = [*zip(game.players, found.effects.tolist(), strict=True)]
-    effects += [(Player(name, None), rest) for name, rest in found.unassigned.items()]
-    return Reasons(f"Owen values {type(game).__name__}", found.baseline, tuple(effects))
+    paths = [f"{name} along {n} paths" for name, n in found.sampled.items()]
+    how = f"{method}; modalities exactly, features of {', '.join(paths)}" if paths else method
+    named = zip(game.players, found.effects.tolist(), strict=True)
+    rest = [(Player(name, None), effect) for name, effect in found.unassigned.items()]
+    warning = (
+        f"Effects of single features are known to about {found.error:.1g} only "
+        f"({game.number.scale}); their sum is exact."
+    )
+    warnings = (warning,) if found.error > NOTABLE else ()
+    return Reasons(how, found.baseline, gathered(game.players, [*named, *rest]), warnings)
 
 
-def _contributions(
-    effects: Iterable[tuple[Player, float]], patient: Cohort
-) -> tuple[Contribution, ...]:
+def _contributions(effects: dict[Player, float], patient: Cohort) -> tuple[Contribution, ...]:
     """Return effects with what was measured, the largest first."""
-    ranked = sorted(effects, key=lambda one: (-abs(one[1]), one[0].modality, one[0].feature or ""))
-    values = {player.modality: measured_values(patient, player.modality) for player, _ in ranked}
+    measured = Measured(patient)
+    order = sorted(effects, key=lambda p: (-abs(effects[p]), p.modality, p.feature or ""))
     return tuple(
         Contribution(
             modality=player.modality,
             feature=player.feature,
-            value=value_of(values[player.modality], player.feature),
-            effect=effect,
+            value=measured.of(player.modality, player.feature),
+            effect=effects[player],
         )
-        for player, effect in ranked
+        for player in order
     )
-
-
-def measured_values(patient: Cohort, name: str) -> dict[str, str] | None:
-    """Return what a modality measured of one patient, as text; None if it did not."""
-    if name not in patient.modalities or not patient.has(name)[0]:
-        return None
-    modality = patient.modalities[name]
-    if not isinstance(modality, Table):
-        return {}
-    own = modality.take(patient.positions(name))
-    numbers = zip(own.numeric_features, np.asarray(own.numeric)[0].tolist(), strict=True)
-    found = {f: _with_unit(v, own.units.get(f, "")) for f, v in numbers if not np.isnan(v)}
-    words = own.categorical.iloc[0]
-    return found | {str(f): str(v) for f, v in words.items() if v is not None}
-
-
-def _with_unit(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}".strip() if abs(value) < 1e4 else f"{value:.0f} {unit}".strip()
-
-
-def value_of(measured: dict[str, str] | None, feature: str | None) -> str | None:
-    """Return a feature's value as text."""
-    if measured is None:
-        return NOT_MEASURED
-    return "measured" if feature is None else measured.get(feature, NOT_MEASURED)

@@ -33,12 +33,14 @@ class Game(ABC):
         Patients of the background.
     budget : int
         Hybrids that may be asked for, for each modality.
+    number : Number
     """
 
     players: tuple[Player, ...]
     spans: dict[str, slice]
     n: int
     budget: int
+    number: Number
 
     @abstractmethod
     def values(self, masks: Mask, rows: Positions) -> FloatArray:
