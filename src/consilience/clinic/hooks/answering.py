@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from consilience.clinic.hooks.body import parsed
 from consilience.clinic.hooks.cards import MOST_TESTS, Card, Setting, cards_of, late_card
 from consilience.clinic.hooks.discovery import Service
 from consilience.clinic.hooks.feedback import FeedbackCall, answer_of
+from consilience.clinic.hooks.offers import Offers
 from consilience.clinic.hooks.prefetch import Allowed, Record, record_of
 from consilience.clinic.hooks.refusal import Refusal
+from consilience.clinic.hooks.reliance import founded
 from consilience.clinic.hooks.requests import HookCall, read_as
 from consilience.clinic.hooks.tokens import Caller
 from consilience.clinic.hooks.workers import Turn, Workers
@@ -137,24 +139,29 @@ class Answering:
         if not underway.turn.take():
             return {}  # the clock ran out; the page has it
         page = self._page(underway, record)
-        setting = self._setting(underway.service, page, served, assessment)
-        setting = setting.with_call(call.drafts(), record.unread)
+        offers = Offers(self._clinic.rules, assessment.patient, record.resources, call.drafts())
+        setting = replace(
+            self._setting(underway.service, page, served),
+            codes=_codes(served, assessment),
+            offers=offers.of,
+            unread=record.unread,
+        )
         return self._shown(underway, call, assessment.model, cards_of(assessment, setting))
 
     def _assessment(self, underway: Underway, call: HookCall, record: Record) -> Assessment:
         tenant, who = underway.caller.tenant, _who(underway.caller, call)
-        hook = underway.service.hook
+        hook, rules = underway.service.hook, self._clinic.rules
         if underway.service.tells_number:
-            return self._clinic.consult(tenant, who, record.bundle, hook=hook).assessment
-        begun = time.perf_counter()
-        found = self._clinic.look(record.with_drafts(call.drafts()), hook=hook, quick=True)
-        said = found.assessment
-        # Drafts are no part of the record until they are signed.
-        self._clinic.store.patients.keep(
-            tenant, said.patient, found.mapped.name, record.bundle, said.at
-        )
-        self._clinic.monitor.seen(said, time.perf_counter() - begun, hook)
-        return said
+            said = self._clinic.consult(tenant, who, record.bundle, hook=hook).assessment
+        else:
+            begun = time.perf_counter()
+            found = self._clinic.look(record.with_drafts(call.drafts()), hook=hook, quick=True)
+            said = found.assessment
+            # Drafts are no part of the record until they are signed.
+            name, kept = found.mapped.name, record.bundle
+            self._clinic.store.patients.keep(tenant, said.patient, name, kept, said.at)
+            self._clinic.monitor.seen(said, time.perf_counter() - begun, hook)
+        return said.model_copy(update={"advice": founded(said.advice, rules, record.unread)})
 
     def _late(self, underway: Underway) -> dict[str, Any]:
         """Say where the answer will be."""
@@ -167,7 +174,7 @@ class Answering:
             if underway.record is None
             else self._page(underway, underway.record)
         )
-        setting = self._setting(underway.service, page, served, None)
+        setting = self._setting(underway.service, page, served)
         return self._shown(underway, call, served.fingerprint, (late_card(setting),))
 
     def _shown(
@@ -194,15 +201,12 @@ class Answering:
         )
         return {"cards": [one.shown for one in cards]}
 
-    def _setting(
-        self, service: Service, page: str, served: Served, assessment: Assessment | None
-    ) -> Setting:
+    def _setting(self, service: Service, page: str, served: Served) -> Setting:
         return Setting(
             page=page,
             source=served.bundle.manifest.name,
             base=self._base,
             tells_number=service.tells_number,
-            codes={} if assessment is None else _codes(served, assessment),
         )
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from consilience.clinic.hooks.markdown import escaped
@@ -74,8 +74,8 @@ class Setting:
         Whether the model's number is a card.
     codes : mapping
         How what is missing is ordered.
-    drafts : tuple of dict
-        Orders being written: advice that rests on one offers to take it back.
+    offers : callable
+        Suggestions of a rule, by its name and version.
     unread : tuple of str
         Parts of the record that were not given.
     new_uuid : callable
@@ -86,14 +86,10 @@ class Setting:
     source: str
     base: str
     tells_number: bool = True
-    codes: Codes = MappingProxyType({})
-    drafts: tuple[dict[str, Any], ...] = ()
+    codes: Codes = field(default_factory=dict)
+    offers: Callable[[str], list[dict[str, Any]]] = lambda rule: []
     unread: tuple[str, ...] = ()
     new_uuid: Callable[[], str] = lambda: str(uuid.uuid4())
-
-    def with_call(self, drafts: tuple[dict[str, Any], ...], unread: tuple[str, ...]) -> Self:
-        """Return it with what a call brought."""
-        return replace(self, drafts=drafts, unread=unread)
 
 
 def cards_of(assessment: Assessment, setting: Setting) -> tuple[Card, ...]:
@@ -194,7 +190,7 @@ def _of_advice(advice: Advice, assessment: Assessment, setting: Setting) -> Card
         topic=(advice.domain, wording.domain(advice.domain)),
         label=setting.source if cited is None else f"{cited.organisation}: {cited.title}",
         url=None if cited is None else cited.url,
-        suggestions=[_withdrawn(draft) for draft in _meant(advice, setting.drafts)],
+        suggestions=setting.offers(advice.rule),
     )
     return Card(shown["uuid"], advice.rule, shown)
 
@@ -272,23 +268,3 @@ def _order(test: MissingTest, setting: Setting, patient: str) -> dict[str, Any] 
     words = f"Order: {name}"
     action = {"type": "create", "description": shortened(words), "resource": order}
     return {"label": shortened(words, 80), "actions": [action]}
-
-
-def _meant(advice: Advice, drafts: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """Return the draft orders that advice rests on, as its reasons name them."""
-    told = " ".join(advice.reasons)
-    return [
-        draft
-        for draft in drafts
-        if draft.get("id") and f"{draft['resourceType']}/{draft['id']}" in told.split()
-    ]
-
-
-def _withdrawn(draft: dict[str, Any]) -> dict[str, Any]:
-    reference = f"{draft['resourceType']}/{draft['id']}"
-    action = {
-        "type": "delete",
-        "description": "Take back the draft order that this concerns",
-        "resourceId": reference,
-    }
-    return {"label": "Take back this draft order", "actions": [action]}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from consilience.clinic.hooks.discovery import NECESSARY, Service
+from consilience.clinic.hooks.discovery import NECESSARY, TEMPLATES, Service
 from consilience.clinic.hooks.refusal import Refusal
 from consilience.clinic.hooks.requests import HookCall
 from consilience.errors import InputError
@@ -36,6 +36,11 @@ class Record:
     bundle: Json
     patient: Json
     unread: tuple[str, ...]
+
+    @property
+    def resources(self) -> tuple[Json, ...]:
+        """All of it, one by one."""
+        return tuple(entry["resource"] for entry in self.bundle["entry"])
 
     def with_drafts(self, drafts: tuple[Json, ...]) -> Json:
         """Return the Bundle with draft orders beside, for the rules on prescribing."""
@@ -92,6 +97,25 @@ def record_of(call: HookCall, service: Service, allowed: Allowed) -> Record:
     entries = [{"resource": part} for part in resources]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     return Record(bundle, patient, unread)
+
+
+def prefetched(resources: Iterable[Json]) -> dict[str, Json | None]:
+    """Return resources as a record system sends them: what every template finds.
+
+    Parameters
+    ----------
+    resources : iterable of dict
+        Of one patient; those of kinds that no template asks for are left out.
+    """
+    listed = list(resources)
+    found: dict[str, Json | None] = {}
+    for key, template in TEMPLATES.items():
+        kind, search, _ = template.partition("?")
+        own = [one for one in listed if one.get("resourceType") == kind.partition("/")[0]]
+        entries = [{"resource": one} for one in own]
+        bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(own)}
+        found[key] = ({**bundle, "entry": entries} if search else own[0]) if own else None
+    return found
 
 
 def _sorted(call: HookCall, service: Service) -> tuple[dict[str, list[Json]], list[str]]:
