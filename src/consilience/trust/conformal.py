@@ -7,8 +7,7 @@ ceil((n + 1) level)-th smallest of these. If he is exchangeable with them, it ho
 truth with a probability of at least `level`, and of at most 1 / (n + 1) more where scores
 do not tie, whatever the model is worth. A poor model shows in large sets.
 
-What is kept of patients: for each group and each of four levels one score, rounded up to
-four digits, that is a distance or a probability without a name, and no measurement.
+`consilience.trust.thresholds` says how groups are dealt with, and what is kept of patients.
 """
 
 from __future__ import annotations
@@ -20,183 +19,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from consilience.errors import InputError, listing
 from consilience.metrics.scores import FloatArray, Probabilities, Values
 from consilience.records import Interval, Record
 from consilience.trust.taxonomy import Labels
-
-LEVELS = (0.5, 0.8, 0.9, 0.95)
-FEWEST = 20  # patients in a group that is judged by itself: enough for each of the levels
-DIGITS = 4
-
-
-def conformal_quantile(scores: FloatArray, level: float, *, repeats: int = 1) -> float:
-    """Return the score that a new patient's stays at or below with a probability of `level`.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_patients * repeats,)
-        Conformity scores of patients whom the model had not seen; higher fits worse.
-    level : float
-    repeats : int
-        How many scores each patient has, from cross-validation drawn anew. They count
-        as one patient.
-
-    Returns
-    -------
-    float
-        The ceil((n + 1) level)-th smallest of n; infinity where there are too few.
-    """
-    n = len(scores) // repeats
-    rank = math.ceil((n + 1) * level - 1e-9)
-    if rank > n:
-        return math.inf
-    return float(np.sort(scores)[rank * repeats - 1])
-
-
-class Cell(Record):
-    """A group of patients and the thresholds learned from it.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        What its patients have in common; empty: nothing, they are all.
-    patients : int
-    thresholds : tuple of float or None
-        One a level; None: there are too few patients to rule anything out.
-    """
-
-    labels: tuple[str, ...]
-    patients: int
-    thresholds: tuple[float | None, ...]
-
-    @property
-    def name(self) -> str:
-        """The group in words."""
-        return ", ".join(self.labels) or "all patients"
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """What a patient's conformity is compared with.
-
-    Attributes
-    ----------
-    value : float
-        Infinity where nothing can be ruled out.
-    group : str
-        The patients it was learned from.
-    fallback : str
-        Why it is not his own group, a sentence; empty if it is.
-    """
-
-    value: float
-    group: str
-    fallback: str = ""
-
-
-class Thresholds(Record):
-    """Thresholds for all patients and for each group that has enough of them."""
-
-    levels: tuple[float, ...]
-    cells: tuple[Cell, ...] = Field(description="all patients first, then groups, wider first")
-
-    @classmethod
-    def of(
-        cls,
-        scores: FloatArray,
-        groups: Sequence[Labels],
-        *,
-        levels: tuple[float, ...] = LEVELS,
-    ) -> Self:
-        """Learn from conformity scores of patients whom the model had not seen.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n_repeats, n_patients)
-        groups : sequence of tuple of str or None
-            Each patient's labels, see `Taxonomy.groups`.
-        levels : tuple of float
-        """
-        return cls(
-            levels=levels,
-            cells=tuple(
-                Cell(
-                    labels=labels,
-                    patients=len(rows),
-                    thresholds=tuple(_kept(scores[:, rows], level) for level in levels),
-                )
-                for labels, rows in members(groups).items()
-            ),
-        )
-
-    def of_patient(self, labels: Labels, level: float) -> Threshold:
-        """Return the threshold of the narrowest group that a patient is of.
-
-        Raises
-        ------
-        InputError
-            If the level is none of those learned.
-        """
-        place = self._place(level)
-        known = {cell.labels: cell for cell in self.cells}
-        for width in range(len(labels), -1, -1):
-            cell = known.get(labels[:width])  # type: ignore[arg-type]  # None is in no group
-            if cell is not None:
-                value = cell.thresholds[place]
-                return Threshold(
-                    math.inf if value is None else value,
-                    cell.name,
-                    _fallback(labels, width, cell),
-                )
-        raise InputError("nothing was learned of any patient; learn from at least one.")
-
-    def _place(self, level: float) -> int:
-        if level not in self.levels:
-            known = listing([f"{one:g}" for one in self.levels])
-            raise InputError(f"level {level:g} was not learned; there are {known}.")
-        return self.levels.index(level)
-
-
-def members(groups: Sequence[Labels]) -> dict[tuple[str, ...], npt.NDArray[np.intp]]:
-    """Return all patients, and each group that is large enough, by the labels they share."""
-    found: dict[tuple[str, ...], list[int]] = {(): list(range(len(groups)))}
-    for row, labels in enumerate(groups):
-        for width in range(1, len(labels) + 1):
-            shared = labels[:width]
-            if None not in shared:
-                found.setdefault(shared, []).append(row)  # type: ignore[arg-type]
-    ordered = sorted(found, key=lambda labels: (len(labels), labels))
-    return {
-        labels: np.array(found[labels], dtype=np.intp)
-        for labels in ordered
-        if not labels or len(found[labels]) >= FEWEST
-    }
-
-
-def _fallback(labels: Labels, width: int, cell: Cell) -> str:
-    if width == len(labels):
-        return ""
-    if None in labels:
-        return f"Part of what his group goes by is not known, so he is judged against {cell.name}."
-    wanted = ", ".join(str(label) for label in labels)
-    return f"Fewer than {FEWEST} patients were of {wanted}, so he is judged against {cell.name}."
-
-
-def _kept(scores: FloatArray, level: float) -> float | None:
-    value = conformal_quantile(scores.ravel(), level, repeats=len(scores))
-    return None if math.isinf(value) else rounded_up(value)
-
-
-def rounded_up(value: float) -> float:
-    """Return a number at four digits, never less than it was: the promise is kept."""
-    if value == 0:
-        return 0.0
-    scale = 10.0 ** (DIGITS - 1 - math.floor(math.log10(abs(value))))
-    rounded = math.ceil(value * scale) / scale
-    return max(rounded, value)
+from consilience.trust.thresholds import Threshold, Thresholds
 
 
 @dataclass(frozen=True)

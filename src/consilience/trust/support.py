@@ -21,7 +21,7 @@ import numpy as np
 from consilience.cohort import Cohort, Table
 from consilience.metrics.scores import FloatArray
 from consilience.records import Record
-from consilience.trust.conformal import conformal_quantile, rounded_up
+from consilience.trust.thresholds import conformal_quantile, rounded_up
 
 MOST_FEATURES = 500  # of a table that are looked at, those with the largest spread
 MOST_RANGES = 2_000

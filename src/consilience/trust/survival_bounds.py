@@ -1,7 +1,7 @@
 """Lower bounds on the time to an event, under right censoring.
 
 "At least 26 months, for 90 of 100 such patients." The bound of a patient is where his own
-predicted curve reaches a share a of events, and a is chosen so that among patients whom the
+predicted curve has come down to a share q, and q is chosen so that among patients whom the
 model had not seen at most one in ten had the event before his bound. That nested family
 with one parameter is the adaptive cutoff of Gui, Hore, Ren and Barber (Biometrika 2024,
 111:459), after Candes, Lei and Ren (JRSS B 2023, 85:24).
@@ -30,8 +30,8 @@ import numpy.typing as npt
 from consilience.metrics.censoring import FollowUp
 from consilience.metrics.scores import FloatArray, SurvivalCurves
 from consilience.records import Interval, Record
-from consilience.trust.conformal import LEVELS, Cell, Threshold, Thresholds, members
 from consilience.trust.taxonomy import Labels
+from consilience.trust.thresholds import LEVELS, Threshold, Thresholds
 
 Y = npt.NDArray[Any]
 LEAST_UNCENSORED = 0.1
@@ -81,7 +81,7 @@ class TimeBounds(Record):
     Parameters
     ----------
     thresholds : Thresholds
-        Which share of events a patient's curve has reached at his bound; None: no bound.
+        How far a patient's curve has come down at his bound; None: no bound.
     cutoff : float
         No bound is later, in the outcome's unit.
     censored : float
@@ -111,16 +111,12 @@ class TimeBounds(Record):
         groups : sequence of tuple of str or None
         levels : tuple of float
         """
-        reached = np.array([share_at(one, y["time"]) for one in scores])
-        cells = []
-        for labels, rows in members(groups).items():
-            weights = Uncensored.of(y[rows]).weights(y[rows])
-            found = tuple(_share(reached[:, rows], weights, level) for level in levels)
-            cells.append(Cell(labels=labels, patients=len(rows), thresholds=found))
-        cutoff = min([Uncensored.of(y[rows]).cutoff for rows in members(groups).values()])
+        uncensored = Uncensored.of(y)
+        free = np.array([survival_at(one, y["time"]) for one in scores])
+        weights = uncensored.weights(y)
         return cls(
-            thresholds=Thresholds(levels=levels, cells=tuple(cells)),
-            cutoff=cutoff,
+            thresholds=Thresholds.of(free, groups, weights=weights, levels=levels),
+            cutoff=uncensored.cutoff,
             censored=float(1 - y["event"].mean()),
         )
 
@@ -138,39 +134,14 @@ class TimeBounds(Record):
         return found
 
 
-def share_at(scores: SurvivalCurves, times: FloatArray) -> FloatArray:
-    """Return the share of events that each patient's curve has reached at his own time."""
+def survival_at(scores: SurvivalCurves, times: FloatArray) -> FloatArray:
+    """Return each patient's predicted survival beyond his own time."""
     place = np.searchsorted(scores.times, times, side="right")
     padded = np.concatenate([np.ones((len(scores.values), 1)), scores.values], axis=1)
-    return np.asarray(1.0 - padded[np.arange(len(times)), place])
+    return np.asarray(padded[np.arange(len(times)), place])
 
 
 def time_of(curve: FloatArray, times: FloatArray, share: float) -> float:
-    """Return when a survival curve has reached a share of events; its last time if never."""
-    reached = 1.0 - curve >= share
+    """Return when a survival curve has come down to a share; its last time if never."""
+    reached = curve <= share
     return float(times[int(np.argmax(reached))] if reached.any() else times[-1])
-
-
-def _share(reached: FloatArray, weights: FloatArray, level: float) -> float | None:
-    """Return the largest share with few enough events before it; None if there is none.
-
-    (1 + weight of those who had the event earlier) / (n + 1) is to be at most 1 - level,
-    which without censoring is the rule of split conformal prediction.
-    """
-    repeats, n = reached.shape
-    room = (1.0 - level) * (n + 1) - 1.0 + 1e-9
-    if room < 0:
-        return None
-    counted = np.tile(weights > 0, repeats)
-    at, weight = reached.ravel()[counted], np.tile(weights, repeats)[counted] / repeats
-    order = np.argsort(at, kind="stable")
-    earlier = np.cumsum(weight[order])
-    first = int(np.searchsorted(earlier, room, side="right"))
-    if first == len(order):
-        return 1.0
-    return _rounded_down(float(at[order][first]))
-
-
-def _rounded_down(value: float) -> float:
-    scale = 10.0**4
-    return math.floor(value * scale) / scale

@@ -1,10 +1,7 @@
 """Groups of patients within which uncertainty is judged, and to which a new patient belongs.
 
-Mondrian conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in a
-Random World", 2005, section 4.5) holds its promise within each group of a partition that
-was fixed without looking at the outcome. Here it is the product of a few columns, such as
-sex and age group. A patient of whom a column is not known, or whose group had too few
-patients, is judged against a larger group, and that is said.
+Groups are those of a few columns, such as sex and age group, fixed without looking at the
+outcome. A patient of whom a column is not known is judged against all, and that is said.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ from consilience.records import Record
 from consilience.trust.strata import MOST_LEVELS, span, tertiles
 
 Labels = tuple[str | None, ...]
+MOST_COMBINATIONS = 24
 
 
 class Split(Record):
@@ -41,12 +39,16 @@ class Split(Record):
     values: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, column: pd.Series) -> Self:
-        """Learn from a column: thirds of many numbers, else its six most frequent values."""
+    def of(cls, column: pd.Series, *, fewest: int) -> Self:
+        """Learn from a column: thirds of many numbers, else its six most frequent values.
+
+        Values that fewer than `fewest` patients have are of no group.
+        """
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         if numeric and column.nunique() > MOST_LEVELS:
             return cls(column=str(column.name), cuts=tertiles(column.to_numpy(dtype=float)))
         counts = column.dropna().map(_written).value_counts()
+        counts = counts[counts >= fewest]
         values = sorted(counts.index, key=lambda value: (-counts[value], value))[:MOST_LEVELS]
         return cls(column=str(column.name), values=tuple(values))
 
@@ -75,10 +77,11 @@ class Taxonomy(Record):
 
     @classmethod
     def of(cls, patients: pd.DataFrame, columns: Sequence[str], *, fewest: int) -> Self:
-        """Choose the columns, in order, that leave most patients in groups of some size.
+        """Choose the columns, in order, that put most patients into groups of some size.
 
-        A column is taken if three quarters of the patients are then in groups of at least
-        `fewest`. The outcome is not looked at.
+        A column is taken if it has at least two groups of at least `fewest` patients, three
+        quarters of the patients are in one, and there are not more than 24 combinations.
+        The outcome is not looked at.
 
         Parameters
         ----------
@@ -87,15 +90,17 @@ class Taxonomy(Record):
             The more important ones first.
         fewest : int
         """
-        chosen: tuple[Split, ...] = ()
+        chosen: list[Split] = []
+        combinations = 1
         for column in columns:
-            more = cls(splits=(*chosen, Split.of(patients[column])))
-            found = more._of_frame(patients)
-            known = pd.Series([labels for labels in found if None not in labels], dtype=object)
-            sizes = known.value_counts()
-            if len(sizes) > 1 and sizes[sizes >= fewest].sum() >= 0.75 * len(patients):
-                chosen = more.splits
-        return cls(splits=chosen)
+            split = Split.of(patients[column], fewest=fewest)
+            counts = patients[column].map(split.label).value_counts()
+            enough = len(counts) > 1 and counts.min() >= fewest
+            most = counts.sum() >= 0.75 * len(patients)
+            if enough and most and combinations * len(counts) <= MOST_COMBINATIONS:
+                chosen.append(split)
+                combinations *= len(counts)
+        return cls(splits=tuple(chosen))
 
     def groups(self, cohort: Cohort) -> list[Labels]:
         """Return each patient's labels, one a column; None where it is not known.

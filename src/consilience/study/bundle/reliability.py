@@ -16,12 +16,13 @@ from consilience.records import Interval
 from consilience.study.part import Part
 from consilience.trust.abstention import Silence
 from consilience.trust.came_about import came_about
-from consilience.trust.conformal import FEWEST, ClassSets, Threshold, ValueIntervals
+from consilience.trust.conformal import ClassSets, ValueIntervals
 from consilience.trust.number import EventWithin, Number
 from consilience.trust.recalibration import Recalibration
 from consilience.trust.support import Range, Support, out_of_range, ranges_of
 from consilience.trust.survival_bounds import TimeBounds
 from consilience.trust.taxonomy import Labels, Taxonomy
+from consilience.trust.thresholds import FEWEST, Threshold
 
 LEVEL = 0.9
 MOST_NAMED = 3  # values out of range that are named one by one
