@@ -27,6 +27,7 @@ _SHORT = {
     "sct": SNOMED,
     "icd-10": "http://hl7.org/fhir/sid/icd-10",
     "icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm",
+    "icd-10-gm": "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
     "cvx": "http://hl7.org/fhir/sid/cvx",
     "feature": FEATURE_SYSTEM,
     "patient": PATIENT_SYSTEM,
@@ -39,8 +40,12 @@ _RESOURCE_OF = {
     ATC: "MedicationRequest",
     _SHORT["icd-10"]: "Condition",
     _SHORT["icd-10-cm"]: "Condition",
+    _SHORT["icd-10-gm"]: "Condition",
     _SHORT["cvx"]: "Immunization",
 }
+_TREES = frozenset(
+    {ATC, _SHORT["icd-10"], _SHORT["icd-10-cm"], _SHORT["icd-10-gm"]}
+)  # in which a longer code lies below the shorter one it begins with
 _FILE = Path(__file__).with_name("codes.yaml")
 
 
@@ -62,6 +67,13 @@ class Code:
     def text(self) -> str:
         """As it is written: ``system|code``."""
         return f"{self.system}|{self.code}"
+
+    @property
+    def above(self) -> tuple[Code, ...]:
+        """The code itself, and those it lies below where a system is spelled as a tree."""
+        if self.system not in _TREES:
+            return (self,)
+        return tuple(Code(self.system, self.code[:end]) for end in range(len(self.code), 2, -1))
 
 
 @dataclass(frozen=True)
@@ -125,8 +137,14 @@ def code_of(text: str, where: str = "codes") -> tuple[Code, str]:
         raise InputError(
             f"{where}: {text!r} is no code; write it as system|code, such as loinc|2160-0."
         )
+    found = coded(system, code)
+    return found, resource.strip() or _RESOURCE_OF.get(found.system, "")
+
+
+def coded(system: str, code: str) -> Code:
+    """Return a code as it is compared: its system by address, trees without dots."""
     known = system_of(system)
-    return Code(known, code.strip()), resource.strip() or _RESOURCE_OF.get(known, "")
+    return Code(known, code.strip().replace(".", "") if known in _TREES else code.strip())
 
 
 def concept_of(feature: FeatureSchema) -> Concept | None:

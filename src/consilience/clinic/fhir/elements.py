@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from consilience.clinic.fhir.codes import Code, system_of
+from consilience.clinic.fhir.codes import Code, coded
 
 
 def parts(value: Any) -> list[dict[str, Any]]:
@@ -25,8 +25,8 @@ def codings(concept: Any) -> Iterator[tuple[Code, str, dict[str, Any]]]:
         for coding in parts(one.get("coding")):
             code = words(coding.get("code"))
             if code:
-                system = system_of(words(coding.get("system")))
-                yield Code(system, code), words(coding.get("display")), coding
+                found = coded(words(coding.get("system")), code)
+                yield found, words(coding.get("display")), coding
 
 
 def codes_in(concept: Any) -> list[Code]:

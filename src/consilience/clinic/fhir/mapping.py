@@ -18,7 +18,7 @@ _YES_WORDS, _NO_WORDS = frozenset({"yes", "true"}), frozenset({"no", "false"})
 _ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
 
 
-class NotTaken(Exception):
+class NotTakenError(Exception):
     """Why a value was not taken; told in a list, with nothing of the patient's in it."""
 
 
@@ -36,11 +36,11 @@ def value_for(observed: dict[str, Any], wanted: Wanted, codes: list[Code]) -> Va
 
     Raises
     ------
-    NotTaken
+    NotTakenError
         If it cannot be had for certain.
     """
     if observed.get("dataAbsentReason") is not None:
-        raise NotTaken("it says that the value is absent")
+        raise NotTakenError("it says that the value is absent")
     concept = next((c for c in map(concept_coded, codes) if c is not None), wanted.concept)
     if wanted.numeric:
         return _number(observed, wanted, concept)
@@ -50,7 +50,7 @@ def value_for(observed: dict[str, Any], wanted: Wanted, codes: list[Code]) -> Va
 def _number(observed: dict[str, Any], wanted: Wanted, concept: Concept | None) -> float:
     value = _plain_number(observed, wanted, concept)
     if wanted.feature.kind == "binary" and value not in (0.0, 1.0):
-        raise NotTaken("its value is neither 0 nor 1")
+        raise NotTakenError("its value is neither 0 nor 1")
     return value
 
 
@@ -64,12 +64,12 @@ def _plain_number(observed: dict[str, Any], wanted: Wanted, concept: Concept | N
         return float(observed["valueBoolean"])
     if "valueCodeableConcept" in observed:
         return _coded_number(observed["valueCodeableConcept"], wanted, concept)
-    raise NotTaken("it has no number")
+    raise NotTakenError("it has no number")
 
 
 def _unitless(value: float, unit: str) -> float:
     if not is_unitless(unit):
-        raise NotTaken(f"it has no unit, and {unit!r} is due")
+        raise NotTakenError(f"it has no unit, and {unit!r} is due")
     return value
 
 
@@ -78,23 +78,23 @@ def converted(quantity: Any, unit: str, substance: Substance = NOTHING_KNOWN) ->
 
     Raises
     ------
-    NotTaken
+    NotTakenError
         If it is a bound, has no number, or its unit does not become the one due.
     """
     if not isinstance(quantity, dict) or not _is_number(quantity.get("value")):
-        raise NotTaken("it has no number")
+        raise NotTakenError("it has no number")
     if quantity.get("comparator") is not None:
-        raise NotTaken("its value is only a bound (< or >)")
+        raise NotTakenError("its value is only a bound (< or >)")
     value = float(quantity["value"])
     units = _units(quantity)
     if not units or all(map(is_unitless, units)):
         return _unitless(value, unit)
     if is_unitless(unit):
-        raise NotTaken("it has a unit, and the model does not say which it reads")
+        raise NotTakenError("it has a unit, and the model does not say which it reads")
     found = (converter(given, unit, substance) for given in units)
     convert = next((one for one in found if one is not None), None)
     if convert is None:
-        raise NotTaken(f"its unit does not become {unit!r} for certain")
+        raise NotTakenError(f"its unit does not become {unit!r} for certain")
     return convert(value)
 
 
@@ -127,7 +127,7 @@ def _coded_number(answer: Any, wanted: Wanted, concept: Concept | None) -> float
         for one in parts(answer):
             found |= _in_words(words(one.get("text")))
     if len(found) != 1:
-        raise NotTaken("its coded answer is no number that is known")
+        raise NotTakenError("its coded answer is no number that is known")
     return float(found.pop())
 
 
@@ -156,7 +156,7 @@ def _level(observed: dict[str, Any], wanted: Wanted, concept: Concept | None) ->
     if not said:
         said = {_alike(word) for word in _answers(observed, concept)} & levels.keys()
     if len(said) != 1:
-        raise NotTaken("its answer is none of the categories the model knows")
+        raise NotTakenError("its answer is none of the categories the model knows")
     return levels[said.pop()]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from consilience.clinic.fhir.codes import Code
 from consilience.clinic.fhir.elements import codes_in, parts, words
 from consilience.clinic.fhir.listing import Notes
-from consilience.clinic.fhir.mapping import NotTaken, Value, value_for
+from consilience.clinic.fhir.mapping import NotTakenError, Value, value_for
 from consilience.clinic.fhir.person import deceased, name_of, value_of_patient
-from consilience.clinic.fhir.presence import Found, kinds_of, present
+from consilience.clinic.fhir.presence import Found, certainly_absent, present
 from consilience.clinic.fhir.resources import FhirBundle, Resource
 from consilience.clinic.fhir.times import Span, effective
 from consilience.clinic.fhir.wanted import Reading, Wanted, reading_of
@@ -89,7 +90,12 @@ _Values = dict[int, tuple[Value, Taken]]  # by id of what is wanted
 
 
 def map_patient(
-    bundle: FhirBundle, schema: Schema, *, now: datetime, window_days: float = 365
+    bundle: FhirBundle,
+    schema: Schema,
+    *,
+    now: datetime,
+    window_days: float = 365,
+    looking_back: bool = False,
 ) -> Mapped:
     """Return the patient of a bundle as a model reads patients.
 
@@ -106,6 +112,9 @@ def map_patient(
         With its time zone.
     window_days : float
         How old an observation may be.
+    looking_back : bool
+        Whether `now` lies in the past: what became of a diagnosis or medicine since then, as
+        its status of today says, must not be known.
 
     Raises
     ------
@@ -117,8 +126,10 @@ def map_patient(
     reading, notes = reading_of(schema), Notes()
     values: _Values = {}
     _from_patient(reading, bundle.patient, now, values, notes)
-    _from_presence(reading, bundle, now, values, notes)
-    _from_observations(reading, bundle, (now - timedelta(days=window_days), now), values, notes)
+    window = (now - timedelta(days=window_days), now)
+    found = present(bundle, now, window[0] if looking_back else None)
+    _from_presence(reading, found, values, notes)
+    _from_observations(reading, bundle, window, values, notes)
     for name in reading.unreadable:
         notes.add(f"modality {name}", "it is no table; a FHIR record cannot carry it.")
     person = bundle.patient.content
@@ -140,7 +151,7 @@ def _from_patient(
     for wanted in reading.of_patient:
         try:
             value = value_of_patient(wanted, patient.content, now)
-        except NotTaken as reason:
+        except NotTakenError as reason:
             notes.add(patient.label, f"{wanted.name}: {reason}.")
         else:
             values[id(wanted)] = (value, _taken(wanted, patient.label))
@@ -150,36 +161,31 @@ def _taken(wanted: Wanted, resource: str, at: str = "", note: str = "") -> Taken
     return Taken(wanted.modality, wanted.feature.name, resource, at, note)
 
 
-def _from_presence(
-    reading: Reading, bundle: FhirBundle, now: datetime, values: _Values, notes: Notes
-) -> None:
+def _from_presence(reading: Reading, found: list[Found], values: _Values, notes: Notes) -> None:
     """Fill features that say whether something is there."""
-    if not reading.by_presence:
-        return
-    found = present(bundle, now)
     doubted: set[int] = set()
     for one in found:
         for wanted in reading.wanted(one.codes):
-            if wanted.feature.kind != "binary":
-                continue
-            if one.doubt:
-                doubted.add(id(wanted))
-                notes.add(one.resource.label, f"{wanted.name}: {one.doubt}.")
+            reason = _why_not(wanted, one) or one.doubt
+            if reason:
+                doubted |= {id(wanted)} if one.doubt == reason else set()
+                notes.add(one.resource.label, f"{wanted.name}: {reason}.")
             else:
                 at = one.at.text if one.at else ""
                 values[id(wanted)] = (1.0, _taken(wanted, one.resource.label, at))
-    sent = {one.resource.type for one in found}
     for wanted in reading.by_presence:
-        if id(wanted) not in values and id(wanted) not in doubted:
-            _absent(wanted, sent, values)
+        known = id(wanted) in values or id(wanted) in doubted
+        if not known and certainly_absent(wanted, found):
+            note = "the record holds such lists, and it is on none"
+            values[id(wanted)] = (0.0, _taken(wanted, "the record", note=note))
 
 
-def _absent(wanted: Wanted, sent: set[str], values: _Values) -> None:
-    """Count as 0 what a list that was sent does not hold."""
-    types = {kind for due in wanted.resources.values() for kind in kinds_of(due)}
-    if types & sent:
-        note = f"no such {' or '.join(sorted(types & sent))} in the record"
-        values[id(wanted)] = (0.0, _taken(wanted, "the record", note=note))
+def _why_not(wanted: Wanted, found: Found) -> str:
+    if wanted.feature.kind != "binary":
+        return "the model reads more of it than that it is there"
+    if not wanted.shown_by(found.codes, found.resource.type):
+        return f"a resource of type {found.resource.type} does not mean it"
+    return ""
 
 
 def _from_observations(
@@ -192,25 +198,32 @@ def _from_observations(
     candidates: dict[int, list[_Candidate]] = {}
     wanted_by: dict[int, Wanted] = {}
     for resource in bundle.of_type("Observation"):
+        at = _usable_time(resource.content, window)
         for part, codes in _observed(resource.content):
-            wanted = reading.wanted(codes)
-            if not wanted:
+            several = reading.wanted(codes)
+            if not several:
                 notes.add(f"Observation {_code_said(codes)}", "the model reads no such thing.")
-            for one in wanted:
-                wanted_by[id(one)] = one
-                try:
-                    at = _usable_time(resource.content, window)
-                    value = value_for(part, one, codes)
-                except NotTaken as reason:
-                    notes.add(resource.label, f"{one.name}: {reason}.")
+            for wanted in several:
+                wanted_by[id(wanted)] = wanted
+                value, reason = _valued(part, wanted, codes) if isinstance(at, Span) else (None, at)
+                if value is None or isinstance(at, str):
+                    notes.add(resource.label, f"{wanted.name}: {reason}.")
                 else:
-                    found = _Candidate(value, at, resource.label)
-                    candidates.setdefault(id(one), []).append(found)
-    for key, several in candidates.items():
-        _choose(wanted_by[key], several, values, notes)
+                    found = candidates.setdefault(id(wanted), [])
+                    found.append(_Candidate(value, at, resource.label))
+    for key, found in candidates.items():
+        _choose(wanted_by[key], found, values, notes)
 
 
-def _observed(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+def _valued(part: dict[str, Any], wanted: Wanted, codes: list[Code]) -> tuple[Value | None, str]:
+    """Return a value, or None and why there is none."""
+    try:
+        return value_for(part, wanted, codes), ""
+    except NotTakenError as reason:
+        return None, str(reason)
+
+
+def _observed(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[Code]]]:
     """Give an Observation and its components, each with its codes, where they have a value."""
     inner = parts(content.get("component"))
     for part in (content, *inner):
@@ -219,22 +232,21 @@ def _observed(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[An
             yield part, codes_in(part.get("code"))
 
 
-def _code_said(codes: list[Any]) -> str:
+def _code_said(codes: list[Code]) -> str:
     return str(codes[0].text)[:120] if codes else "without a code"
 
 
-def _usable_time(content: dict[str, Any], window: tuple[datetime, datetime]) -> Span:
+def _usable_time(content: dict[str, Any], window: tuple[datetime, datetime]) -> Span | str:
+    """Return when an Observation was made, or why it may not be used."""
     status = words(content.get("status"))
     if status not in _USABLE:
-        raise NotTaken(f"its status is {status or 'not said'}")
+        return f"its status is {status or 'not said'}"
     at = effective(content)
     if at is None:
-        raise NotTaken("it does not say when")
+        return "it does not say when"
     if at.is_after(window[1]):
-        raise NotTaken("it lies in the future")
-    if at.start < window[0]:
-        raise NotTaken("it is older than the window of time")
-    return at
+        return "it lies in the future"
+    return "it is older than the window of time" if at.start < window[0] else at
 
 
 def _choose(wanted: Wanted, found: list[_Candidate], values: _Values, notes: Notes) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from consilience.clinic.fhir.elements import parts, words
-from consilience.clinic.fhir.mapping import NotTaken, Value
+from consilience.clinic.fhir.mapping import NotTakenError, Value
 from consilience.clinic.fhir.times import Span, span_of
 from consilience.clinic.fhir.ucum import converter, is_unitless
 from consilience.clinic.fhir.wanted import Wanted
@@ -48,30 +48,36 @@ def value_of_patient(wanted: Wanted, patient: dict[str, Any], now: datetime) -> 
 
     Raises
     ------
-    NotTaken
+    NotTakenError
         If he does not say it, or not exactly enough.
     """
     if wanted.of_patient == "age":
         return age_of(wanted, patient, now)
     if wanted.of_patient == "deceased":
-        died = deceased(patient)
-        if died is None:
-            raise NotTaken("it does not say whether he lives")
-        return float(died)
+        return _died_by(patient, now)
     return _sex(wanted, words(patient.get("gender")))
+
+
+def _died_by(patient: dict[str, Any], now: datetime) -> float:
+    when = span_of(patient.get("deceasedDateTime"))
+    if when is not None:
+        return float(when.start <= now)
+    if patient.get("deceasedBoolean") is not False:
+        raise NotTakenError("it does not say whether, or when, he died")
+    return 0.0
 
 
 def _sex(wanted: Wanted, gender: str) -> Value:
     if wanted.of_patient in ("male", "female"):
         if not wanted.numeric or gender not in ("male", "female"):
-            raise NotTaken("it says no sex that the model knows")
+            raise NotTakenError("it says no sex that the model knows")
         return float(gender == wanted.of_patient)
     if wanted.numeric:
-        raise NotTaken("the model reads sex as a number, and nothing says which is which")
+        raise NotTakenError("the model reads sex as a number, and nothing says which is which")
     known = _SEX_WORDS.get(gender, frozenset({gender}))
     levels = [level for level in wanted.feature.levels or () if level.casefold() in known]
     if not gender or len(levels) != 1:
-        raise NotTaken("it says no sex that the model knows")
+        raise NotTakenError("it says no sex that the model knows")
     return levels[0]
 
 
@@ -84,16 +90,18 @@ def age_of(wanted: Wanted, patient: dict[str, Any], now: datetime) -> float:
 
     Raises
     ------
-    NotTaken
+    NotTakenError
         If birth date or death are not known exactly enough, or the age cannot be.
     """
     born = span_of(patient.get("birthDate"))
     if born is None:
-        raise NotTaken("it has no birth date")
+        raise NotTakenError("it has no birth date")
     until = _until(patient, now)
     ages = {_age(wanted, Span(day, day), until) for day in (born.start, born.end)}
     if len(ages) != 1:
-        raise NotTaken("its birth date is not known to the day, and the age may be either of two")
+        raise NotTakenError(
+            "its birth date is not known to the day, and the age may be either of two"
+        )
     age: float = ages.pop()
     return age
 
@@ -101,7 +109,7 @@ def age_of(wanted: Wanted, patient: dict[str, Any], now: datetime) -> float:
 def _until(patient: dict[str, Any], now: datetime) -> datetime:
     died = span_of(patient.get("deceasedDateTime"))
     if died is None and deceased(patient):
-        raise NotTaken("he has died, and nothing says when")
+        raise NotTakenError("he has died, and nothing says when")
     return min(now, died.start) if died is not None else now
 
 
@@ -109,12 +117,12 @@ def _age(wanted: Wanted, born: Span, until: datetime) -> float:
     start, end = born.start.date(), until.date()
     years = end.year - start.year - ((end.month, end.day) < (start.month, start.day))
     if not 0 <= years <= _OLDEST:
-        raise NotTaken("its birth date cannot be right")
+        raise NotTakenError("its birth date cannot be right")
     unit, extremes = wanted.feature.unit, (wanted.feature.minimum, wanted.feature.maximum)
     whole = all(value is not None and float(value).is_integer() for value in extremes)
     if is_unitless(unit) and any(value is not None and value > _OLDEST for value in extremes):
-        raise NotTaken("the model's ages have no unit, and are no years")
+        raise NotTakenError("the model's ages have no unit, and are no years")
     convert = converter("a", "a" if is_unitless(unit) else unit)
     if convert is None:
-        raise NotTaken(f"an age does not become {unit!r}")
+        raise NotTakenError(f"an age does not become {unit!r}")
     return convert(float(years) if whole and convert(1.0) == 1.0 else (end - start).days / 365.25)

@@ -1,13 +1,13 @@
 """What is there or not: diagnoses, medicines, procedures, allergies, vaccinations.
 
-One that is there, active and certain, is 1. In a record that holds resources of the type, a
-code that none of them has is 0: a list that was sent is taken as the whole list. Where no
-resource of the type was sent nothing is known.
+One that is there, active and certain, is 1. That none is there is 0 only where the user named
+the type of resource with the feature's codes, and so said that they are all that mean it: a
+narrower diagnosis, or a product in place of its ingredient, would else pass for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,7 @@ from consilience.clinic.fhir.codes import Code
 from consilience.clinic.fhir.elements import codes_in, status_code, words
 from consilience.clinic.fhir.resources import FhirBundle, Resource
 from consilience.clinic.fhir.times import Span, span_of, span_of_period
-
-MEDICINES = ("MedicationRequest", "MedicationStatement")
+from consilience.clinic.fhir.wanted import Wanted, kinds_of
 
 
 @dataclass(frozen=True)
@@ -39,29 +38,47 @@ class Found:
     at: Span | None
 
 
-def present(bundle: FhirBundle, now: datetime) -> list[Found]:
-    """Return all that a record says to be there, or doubts."""
+def present(bundle: FhirBundle, now: datetime, since: datetime | None = None) -> list[Found]:
+    """Return all that a record says to be there, or doubts.
+
+    Parameters
+    ----------
+    bundle : FhirBundle
+    now : datetime
+        Nothing after it counts.
+    since : datetime, optional
+        Given where one looks back: `now` lies in the past, and statuses are of today. They
+        then count for nothing but errors; all must have a date, and medicines one since then.
+    """
     found = []
     for resource in bundle.resources:
-        doubtful = _DOUBTS.get(resource.type)
-        if doubtful is None:
+        doubts = _DOUBTS.get(resource.type)
+        if doubts is None:
             continue
         at = _when(resource.content)
-        doubt = doubtful(resource.content)
+        doubt = doubts(resource.content) if since is None else _then(resource, at, now, since)
         if not doubt and at is not None and at.is_after(now):
             doubt = "it lies in the future"
         found.append(Found(resource, tuple(_codes(resource, bundle)), doubt, at))
     return found
 
 
-def kinds_of(resource: str) -> tuple[str, ...]:
-    """Return the types in which a type of thing may stand: medicines stand in two."""
-    return MEDICINES if resource in MEDICINES else (resource,)
+def certainly_absent(wanted: Wanted, found: Sequence[Found]) -> bool:
+    """Return whether a record says, by not holding it, that something is not there.
+
+    It does where the user named the type of resource, resources of that type were sent,
+    and each is coded in a system in which the feature is.
+    """
+    types = {kind for due in wanted.resources.values() for kind in kinds_of(due)}
+    systems = {code.system for code in wanted.resources}
+    lists = [one for one in found if one.resource.type in types]
+    coded = all(systems & {code.system for code in one.codes} for one in lists)
+    return wanted.closed and bool(lists) and coded
 
 
 def _codes(resource: Resource, bundle: FhirBundle) -> list[Code]:
     content = resource.content
-    if resource.type in MEDICINES:
+    if resource.type in kinds_of("MedicationRequest"):
         own = codes_in(content.get("medicationCodeableConcept"))
         return own + codes_in(_medication(content, bundle).get("code"))
     return codes_in(content.get("vaccineCode" if resource.type == "Immunization" else "code"))
@@ -112,10 +129,30 @@ def _medicine(content: Mapping[str, Any]) -> str:
     return ""
 
 
+def _then(resource: Resource, at: Span | None, now: datetime, since: datetime) -> str:
+    """Return why something does not count at a time in the past."""
+    content = resource.content
+    status = words(content.get("status")) or status_code(content.get("verificationStatus"))
+    ended = span_of(content.get("abatementDateTime"))
+    if status in _NEVER:
+        return f"its status is {status}"
+    if at is None:
+        return "it does not say since when"
+    if ended is not None and not ended.is_after(now):
+        return "it was over by then"
+    if resource.type in kinds_of("MedicationRequest") and at.start < since:
+        return "it is older than the window of time"
+    return ""
+
+
 def _done(content: Mapping[str, Any]) -> str:
     return "" if content.get("status") == "completed" else "its status is not completed"
 
 
+_NEVER = frozenset(
+    {"entered-in-error", "refuted", "unconfirmed", "provisional", "differential", "draft"}
+    | {"cancelled", "not-done", "not-taken", "preparation"}
+)
 _DOUBTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "Condition": _condition,
     "AllergyIntolerance": _condition,

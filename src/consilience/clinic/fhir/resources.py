@@ -148,7 +148,7 @@ def read_bundle(
     data: bytes | str | Mapping[str, Any] | Sequence[Any],
     *,
     source: str = "the bundle",
-    limits: Limits = Limits(),  # noqa: B008 (frozen)
+    limits: Limits = Limits(),
 ) -> FhirBundle:
     """Read the record of one patient.
 

@@ -13,13 +13,19 @@ from typing import Any
 import numpy as np
 
 from consilience.clinic.fhir.drawing import drawn
-from consilience.clinic.fhir.mapping import NotTaken, Value
+from consilience.clinic.fhir.mapping import NotTakenError, Value
 from consilience.clinic.fhir.person import value_of_patient
 from consilience.clinic.fhir.practice import ordinary
-from consilience.clinic.fhir.presence import kinds_of
 from consilience.clinic.fhir.ucum import converter
-from consilience.clinic.fhir.wanted import Reading, Wanted, reading_of
-from consilience.clinic.fhir.writing import WRITERS, bundle, concept, observation, value_of
+from consilience.clinic.fhir.wanted import Reading, Wanted, kinds_of, reading_of
+from consilience.clinic.fhir.writing import (
+    WRITERS,
+    bundle,
+    concept,
+    observation,
+    systems_in,
+    value_of,
+)
 from consilience.cohort import Cohort
 from consilience.study.bundle.schema import ModalitySchema, Schema
 
@@ -126,7 +132,7 @@ class _Inventing:
         for wanted in self.reading.of_patient:
             try:
                 self.values[wanted.key] = value_of_patient(wanted, person, self.now)
-            except NotTaken:  # it then comes as an Observation, as other features do
+            except NotTakenError:  # it then comes as an Observation, as other features do
                 continue
         return person
 
@@ -157,11 +163,12 @@ class _Inventing:
             self.resources.append(WRITERS[resource](written, self._when()))
 
     def _what_is_not_there(self) -> None:
-        """Keep as 0 what a list that is sent does not hold."""
-        sent = {one["resourceType"] for one in self.resources}
+        """Keep as 0 what the lists that are written, all of them coded as it is, do not hold."""
         for wanted in self.reading.by_presence:
             types = {kind for due in wanted.resources.values() for kind in kinds_of(due)}
-            if types & sent:
+            lists = [systems_in(r) for r in self.resources if r["resourceType"] in types]
+            coded = all(found & {code.system for code in wanted.resources} for found in lists)
+            if wanted.closed and lists and coded:
                 self.values.setdefault(wanted.key, 0.0)
 
     def _write(self, modality: ModalitySchema, told: list[tuple[Wanted, Value]]) -> None:

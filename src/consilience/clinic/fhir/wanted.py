@@ -9,6 +9,7 @@ from functools import lru_cache
 from consilience.clinic.fhir.codes import (
     FEATURE_SYSTEM,
     PATIENT_SYSTEM,
+    SNOMED,
     Code,
     Concept,
     code_of,
@@ -23,6 +24,14 @@ _OF_THE_PATIENT = {
     "sex": "sex", "gender": "sex", "male": "male", "is male": "male", "sex male": "male",
     "female": "female", "is female": "female", "sex female": "female",
 }  # fmt: skip
+
+
+_MEDICINES = ("MedicationRequest", "MedicationStatement")
+
+
+def kinds_of(resource: str) -> tuple[str, ...]:
+    """Return the types in which a type of thing may stand: medicines stand in two."""
+    return _MEDICINES if resource in _MEDICINES else (resource,)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,9 @@ class Wanted:
         What of the Patient it is: "age", "sex", "male", "female", "deceased", or nothing.
     codes : tuple of Code
         All that mean it; the first is its address.
+    closed : bool
+        Whether its codes are all that mean it, so that none of them means 0: the user
+        named the type of resource.
     """
 
     modality: str
@@ -49,6 +61,7 @@ class Wanted:
     resources: Mapping[Code, str]
     of_patient: str = ""
     codes: tuple[Code, ...] = ()
+    closed: bool = False
 
     @property
     def name(self) -> str:
@@ -64,6 +77,16 @@ class Wanted:
     def by_presence(self) -> bool:
         """Whether it is 1 where something is there, and 0 where it is not."""
         return bool(self.resources) and self.feature.kind == "binary"
+
+    def shown_by(self, codes: Iterable[Code], resource: str) -> bool:
+        """Return whether a resource of a type, with these codes, means that it is there."""
+        for code in (wide for narrow in codes for wide in narrow.above):
+            due = self.resources.get(code)
+            if due is not None and resource in kinds_of(due):
+                return True
+            if due is None and code.system == SNOMED and code in self.codes:
+                return resource in ("Condition", "Procedure")
+        return False
 
     @property
     def numeric(self) -> bool:
@@ -109,7 +132,8 @@ class Reading:
         own = _of_patient(feature, [code for code, _ in given])
         address = Code(FEATURE_SYSTEM, f"{modality}/{feature.name}")
         codes = tuple(dict.fromkeys([address, *(code for code, _ in given)]))
-        wanted = Wanted(modality, feature, concept, resources, own, codes)
+        closed = bool(feature.codes) and bool(resources)
+        wanted = Wanted(modality, feature, concept, resources, own, codes, closed)
         self.all.append(wanted)
         for code in codes:
             self.by_code.setdefault(code, []).append(wanted)
@@ -120,7 +144,8 @@ class Reading:
 
     def wanted(self, codes: Iterable[Code]) -> list[Wanted]:
         """Return the features that any of the codes means, each once."""
-        found = {id(w): w for code in codes for w in self.by_code.get(code, ())}
+        wide = (above for code in codes for above in code.above)
+        found = {id(w): w for code in wide for w in self.by_code.get(code, ())}
         return list(found.values())
 
 

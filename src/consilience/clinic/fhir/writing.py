@@ -120,6 +120,12 @@ WRITERS: dict[str, Callable[[Json, datetime], Json]] = {
 }
 
 
+def systems_in(resource: Json) -> set[str]:
+    """Return the systems of the code of a diagnosis, medicine, procedure or vaccination."""
+    keys = ("code", "medicationCodeableConcept", "vaccineCode")
+    return {coding["system"] for key in keys for coding in resource.get(key, {}).get("coding", ())}
+
+
 def bundle(person: Json, resources: Sequence[Json]) -> Json:
     """Return a Bundle of one patient; resources get ids, a subject and the patient's tag."""
     entries = [person]
