@@ -30,7 +30,7 @@ from consilience.cohort import Cohort, Table
 from consilience.cohort.modality import FloatArray
 from consilience.errors import InputError, suggestion
 from consilience.records import Change, Counterfactual
-from consilience.trust.conditional import conditional
+from consilience.trust.conditional import Conditionals
 from consilience.trust.importance import Scorer
 from consilience.trust.number import Number, PredictedValue
 from consilience.trust.plausible import (
@@ -64,9 +64,10 @@ def counterfactuals(
 ) -> tuple[Counterfactual, ...]:
     """Return the smallest changes after which the model would answer otherwise.
 
-    Fewest features first, then the smallest change. No set of features is listed twice,
-    and none that holds another that is enough by itself. Features that were not measured
-    of the patient are not changed.
+    Fewest features first, then the smallest change; after the first, a feature that was
+    used already counts twice, so that the answers differ. No set of features is listed
+    twice, and none that holds another that is enough by itself. Features that were not
+    measured of the patient are not changed.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ class _Grid:
 
     @classmethod
     def of(cls, patient: Cohort, background: Cohort, actionable: Mapping[Key, Plausible]) -> _Grid:
-        found = []
+        found, probable = [], Conditionals(patient, background, actionable)
         for key in sorted(actionable):
             table = measured_table(patient, key[0])
             if table is None:
@@ -171,41 +172,34 @@ class _Grid:
             before = table.frame[key[1]].iloc[0]
             if pd.isna(before):
                 continue
-            one = _feature(key, table, before, actionable[key], (patient, background))
+            one = _feature(key, table, before, actionable[key], probable)
             found += [] if one is None else [one]
         return cls(found)
 
 
 def _feature(
-    key: Key, table: Table, before: Value, known: Plausible, asked: tuple[Cohort, Cohort]
+    key: Key, table: Table, before: Value, known: Plausible, probable: Conditionals
 ) -> _Feature | None:
     """Return what a feature may be, None where it may be nothing else."""
     known = known if known.unit else known._replace(unit=table.units.get(key[1], ""))
     kind = table.kinds[key[1]]
     if kind == "categorical":
-        levels = tuple(dict.fromkeys([str(before), *(known.levels or _levels(key, asked[1]))]))
+        levels = tuple(dict.fromkeys([str(before), *(known.levels or probable.levels(key))]))
         far = np.array([float(level != before) for level in levels])
         return _Feature(key, str(before), levels, far, known) if len(levels) > 1 else None
     if kind == "binary":
         values = tuple(sorted({float(before), 0.0, 1.0}))
         far = np.abs(np.array(values) - float(before))
         return _Feature(key, float(before), values, far, known)
-    return _number_feature(key, float(before), known, asked, whole=kind == "count")
-
-
-def _levels(key: Key, background: Cohort) -> tuple[str, ...]:
-    table = background.modalities.get(key[0])
-    if not isinstance(table, Table) or key[1] not in table.categorical_features:
-        return ()
-    return tuple(sorted(table.categorical[key[1]].dropna().unique()))
+    return _number_feature(key, float(before), known, probable, whole=kind == "count")
 
 
 def _number_feature(
-    key: Key, before: float, known: Plausible, asked: tuple[Cohort, Cohort], *, whole: bool
+    key: Key, before: float, known: Plausible, probable: Conditionals, *, whole: bool
 ) -> _Feature | None:
     if known.low is None or known.high is None or not known.high > known.low:
         return None
-    low, high = _plausible_span(key, known, asked)
+    low, high = _plausible_span(key, known, probable)
     step = _round_step((known.high - known.low) / STEPS)
     step = max(step, 1.0) if whole else step
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
@@ -218,18 +212,13 @@ def _number_feature(
     return _Feature(key, before, ordered, far, known)
 
 
-def _plausible_span(
-    key: Key, known: Plausible, asked: tuple[Cohort, Cohort]
-) -> tuple[float, float]:
+def _plausible_span(key: Key, known: Plausible, probable: Conditionals) -> tuple[float, float]:
     """Return what is plausible of this patient, given all else that was measured of him."""
     assert known.low is not None
     assert known.high is not None
-    table = asked[1].modalities.get(key[0])
-    if not isinstance(table, Table) or key[1] not in table.kinds:
+    if key not in probable:
         return known.low, known.high
-    if table.frame[key[1]].isna().all():
-        return known.low, known.high
-    given = conditional(*asked, [key], {key: known})
+    given = probable.of([key])
     middle, spread = given.middle(key), given.deviation(key)
     low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     return max(known.low, low), min(known.high, high)
@@ -282,7 +271,7 @@ class _Search:
         for size, many in ((2, FEATURES_OF_PAIRS), (3, FEATURES_OF_TRIPLES)):
             if len(found) < most:
                 found += self._together(promising[:many], size, found)
-        return sorted(found, key=lambda one: one.rank)[:most]
+        return _diverse(found, most)
 
     def _together(
         self, features: Sequence[_Feature], size: int, known: Sequence[_Found]
@@ -347,6 +336,17 @@ class _Search:
         return Counterfactual(
             changes=tuple(changes), before=self.now, after=found.after, sentence=sentence
         )
+
+
+def _diverse(found: Sequence[_Found], most: int) -> list[_Found]:
+    """Return the best first, then each time the best that shares few features with those."""
+    left, chosen = sorted(found, key=lambda one: one.rank), list[_Found]()
+    while left and len(chosen) < most:
+        used = {f.key for one in chosen for f in one.features}
+        shared = [len(used & {f.key for f in one.features}) for one in left]
+        sizes = [len(one.features) + n for one, n in zip(left, shared, strict=True)]
+        chosen.append(left.pop(int(np.argmin(sizes))))
+    return chosen
 
 
 def _column(values: Sequence[Value]) -> Column:

@@ -30,7 +30,7 @@ import pandas as pd
 from consilience.cohort import Cohort, Table
 from consilience.cohort.modality import FloatArray, Positions
 from consilience.study.bundle.microaggregation import alike
-from consilience.trust.conditional import WEIGHT
+from consilience.trust.group_columns import WEIGHT
 
 AT_LEAST = 5  # patients behind each number
 MOST = 60  # condensed patients

@@ -19,7 +19,7 @@ from consilience.cohort import Cohort, Table
 from consilience.cohort.table import Kind
 from consilience.errors import InputError
 from consilience.study.bundle.audit import Refused, array_header
-from consilience.trust.conditional import WEIGHT
+from consilience.trust.group_columns import WEIGHT
 
 LARGEST = 2**27  # bytes, unpacked
 MOST_TABLES = 1_000
