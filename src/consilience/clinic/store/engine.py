@@ -74,7 +74,7 @@ def lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
-def made(engine: Engine, place: Place) -> str:
+def made(engine: Engine, place: Place, *, create: bool) -> str:
     """Make the tables if they are not there, and return the database's own id.
 
     Raises
@@ -93,6 +93,8 @@ def made(engine: Engine, place: Place) -> str:
         names = set(inspect(connection).get_table_names())
         if names and "about" not in names:
             raise InputError(f"{place.name} holds something else; name another.")
+        if not names and not create:
+            raise InputError(f"{place.name} holds no records; check the URL.")
         if not names:
             _make(connection)
         known = {str(row.name): str(row.value) for row in connection.execute(select(tables.about))}

@@ -52,17 +52,29 @@ def speaking(where: str) -> Iterator[None]:
 
 
 def said(reason: SQLAlchemyError) -> str:
-    """Return what an error of the database means, without the statement and its values."""
+    """Return what an error of the database means, without the statement and its values.
+
+    An error can hide the one before it: SQLite undoes a whole transaction when the disk is
+    full, and then there is no savepoint to return to.
+    """
+    found: BaseException | None = reason
+    while found is not None:
+        sentence = _known(found)
+        if sentence:
+            return sentence
+        found = found.__context__
+    origin = reason.orig if isinstance(reason, DBAPIError) else reason
+    kind = getattr(origin, "sqlite_errorname", None) or getattr(origin, "sqlstate", None)
+    kind = kind or type(origin).__name__
+    return f"it cannot be reached or used ({kind}); check that it runs and the URL"
+
+
+def _known(reason: BaseException) -> str:
     if isinstance(reason, NoConnectionFree):
         return "too many requests wait for it; try again in a moment"
     origin = reason.orig if isinstance(reason, DBAPIError) else None
     name = str(getattr(origin, "sqlite_errorname", ""))
-    for code, sentence in _SQLITE.items():
-        if name.startswith(code):
-            return sentence
     state = str(getattr(origin, "sqlstate", None) or "")
-    for code, sentence in _POSTGRES.items():
-        if state.startswith(code):
-            return sentence
-    kind = name or state or type(origin or reason).__name__
-    return f"it cannot be reached or used ({kind}); check that it runs and the URL"
+    sentences = [s for code, s in _SQLITE.items() if name.startswith(code)]
+    sentences += [s for code, s in _POSTGRES.items() if state.startswith(code)]
+    return sentences[0] if sentences else ""

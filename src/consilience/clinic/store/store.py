@@ -101,7 +101,7 @@ class Store:
         place = place_of(url)
         place.prepare(create=create)
         engine = engine_of(place)
-        return cls(Access(engine, place, made(engine, place)))
+        return cls(Access(engine, place, made(engine, place, create=create)))
 
     @property
     def database(self) -> str:

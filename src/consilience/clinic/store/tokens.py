@@ -38,10 +38,10 @@ class Tokens:
         if expires <= now:
             return False
         row = {"jti": jti, "issuer": issuer, "expires": stamp(expires)}
-        note = self._access.insert(tokens).values(**row).on_conflict_do_nothing()
+        note = self._access.insert(tokens).values(**row).on_conflict_do_nothing().returning(tokens.c.jti)
 
         def use(connection: Connection) -> bool:
             connection.execute(delete(tokens).where(tokens.c.expires <= stamp(now)))
-            return bool(connection.execute(note).rowcount == 1)
+            return connection.execute(note).one_or_none() is not None
 
         return self._access.write(use)
