@@ -96,6 +96,7 @@ class Clinic:
 
         require("sqlalchemy", extra="clinic", purpose="decision support")
         from consilience.clinic.audit import Audit
+        from consilience.clinic.monitoring import Monitor
         from consilience.clinic.rules import load_rules
         from consilience.clinic.store import Store
 
@@ -105,6 +106,7 @@ class Clinic:
         self.rules = load_rules(settings.rules)
         self.store = Store.open(settings.database)
         self.audit = Audit(self.store)
+        self.monitor = Monitor(self.store)
         self._recent: Recent[Consultation] = Recent()
         self._replacing = threading.Lock()
 
@@ -201,6 +203,7 @@ class Clinic:
         StoreUnavailable
             If it cannot be kept; then nothing is said.
         """
+        begun = time.perf_counter()
         found = self.look(fhir, hook=hook, quick=quick)
         said, mapped = found.assessment, found.mapped
         self.store.patients.keep(tenant, said.patient, mapped.name, fhir, said.at)
@@ -220,10 +223,18 @@ class Clinic:
             },
             at=said.at,
         )
+        self.monitor.seen(
+            said,
+            time.perf_counter() - begun,
+            hook or "page",
+            patient=mapped.cohort,
+            reference=getattr(self._served.bundle.reliability, "distributions", None),
+        )
         return found
 
     def close(self) -> None:
         """Finish what is being written, and let go of the database."""
+        self.monitor.close()
         self.store.close()
 
 

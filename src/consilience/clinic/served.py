@@ -16,6 +16,7 @@ from consilience.trust.counterfactual import counterfactuals
 from consilience.trust.explanation import explain
 from consilience.trust.missing_test import missing_tests
 from consilience.trust.number import Number
+from consilience.trust.words import FeatureNote, worded
 
 NOTHING = "nothing that the model reads was measured."
 
@@ -120,7 +121,9 @@ class Served:
             return {}
         own = {"outcome": self.bundle.manifest.outcome, "model_id": self.fingerprint}
         explanation = explain(model, patient, background, number, **own)
-        found: dict[str, Any] = {"explanation": explanation}
+        found: dict[str, Any] = {
+            "explanation": worded(explanation, self._notes, number, background)
+        }
         if quick:
             return found
         asked = (model, patient, background, number)
@@ -133,6 +136,13 @@ class Served:
     def _features(self) -> dict[tuple[str, str], FeatureSchema]:
         modalities = self.bundle.schema.modalities
         return {(one.name, feature.name): feature for one in modalities for feature in one.features}
+
+    @cached_property
+    def _notes(self) -> dict[tuple[str, str], FeatureNote]:
+        return {
+            key: FeatureNote(one.label or key[1], one.unit, one.reference)
+            for key, one in self._features.items()
+        }
 
     @cached_property
     def _plausible(self) -> dict[tuple[str, str], tuple[float, float]]:

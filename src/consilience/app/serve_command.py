@@ -1,0 +1,83 @@
+"""`consilience serve`: decision support on a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+USUAL_DATABASE = "sqlite:///consilience-clinic.db"
+
+
+def serve(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder, such as results/bundle.")],
+    rules: Annotated[
+        list[Path] | None, typer.Option(help="A folder of your own rules; may be repeated.")
+    ] = None,
+    db: Annotated[
+        str, typer.Option(help="Where records are kept: an SQLAlchemy URL (SQLite, PostgreSQL).")
+    ] = USUAL_DATABASE,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    issuer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who may call the hooks: ISSUER=KEYS, the keys (JWKS) a file or an https address; "
+            "may be repeated."
+        ),
+    ] = None,
+    fhir_server: Annotated[
+        list[str] | None,
+        typer.Option(help="A FHIR server that a hook may name, to fetch what it did not send."),
+    ] = None,
+    audience: Annotated[
+        str | None,
+        typer.Option(help="This service's address as callers know it, where a proxy changes it."),
+    ] = None,
+    open_hooks: Annotated[
+        bool,
+        typer.Option("--open-hooks", help="Answer hooks without a token: to try it, on loopback."),
+    ] = False,
+) -> None:
+    """Make a bundle decision support: CDS Hooks for the record system, and pages of its own.
+
+    Example: `consilience serve results/bundle --db sqlite:///clinic.db`
+
+    Opens the pages at the address it prints, and the hooks under /cds-services. The first
+    start on a new database prints the one-time password of an administrator. It listens
+    on loopback unless told otherwise, and refuses any other address without TLS. A new
+    bundle in the same folder is served from the next answer on.
+    """
+    from consilience.clinic.clinic import Clinic, ClinicSettings
+    from consilience.clinic.first_user import first_administrator
+    from consilience.clinic.hooks.tokens import issuers_of
+    from consilience.clinic.serving import Place, check_open, public_address
+    from consilience.clinic.serving import serve as listen
+
+    place = Place(host, port, tls_cert, tls_key)
+    place.check()
+    check_open(open_hooks, place)
+    settings = ClinicSettings(
+        bundle=bundle,
+        rules=tuple(rules or ()),
+        database=db,
+        audience=audience or public_address(place),
+        issuers=issuers_of(issuer or ()),
+        fhir_servers=tuple(fhir_server or ()),
+        open_hooks=open_hooks,
+        secure=tls_cert is not None,
+    )
+    clinic = Clinic(settings)
+    told = first_administrator(clinic.store)
+
+    def ready(address: str) -> None:
+        typer.echo(f"{clinic.served().bundle.manifest.name!r} is served at {address}")
+        typer.echo(f"Hooks: {address}/cds-services")
+        if told is not None:
+            typer.echo(f"Sign in as {told.name!r} with the one-time password: {told.password}")
+        typer.echo("Stop with Ctrl-C.")
+
+    listen(clinic, place, ready=ready)
