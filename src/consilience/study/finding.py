@@ -11,6 +11,7 @@ from consilience.errors import InputError
 from consilience.metrics import Interval
 from consilience.study.discovered import DiscoveryFound
 from consilience.study.part import Part, finite
+from consilience.study.reliability_found import ReliabilityFound
 
 SCHEMA_VERSION = 1
 
@@ -236,6 +237,9 @@ class Finding(Part):
     )
     robustness: list[RobustnessFinding] = Field(
         [], description="scores with measurements of the test patients removed"
+    )
+    reliability: ReliabilityFound | None = Field(
+        None, description="when the model in `bundle/` knows; None: too few patients to say"
     )
     bundle: str = Field("", description="the candidate fitted again on all, in `bundle/`")
     methods: str

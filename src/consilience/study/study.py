@@ -170,8 +170,7 @@ class Study:
         seconds = time.perf_counter() - start
         finding = compose(run, {**self._provenance(seconds), "fit_seconds": taken})
         scores = {e.candidate.name: e.scores for e in evaluations if e.failed is None}
-        deliver(finding, Evidence(self.target, dict(scores)), run, setting.store.folder)
-        return finding
+        return deliver(finding, Evidence(self.target, dict(scores)), run, setting.store.folder)
 
     def evaluate(self, setting: Setting) -> list[Evaluation]:
         """Run every candidate on every fold and write `scores.parquet`."""

@@ -20,6 +20,7 @@ from consilience.study.evidence import Evidence
 from consilience.study.finding import CheckFinding, Finding, Provenance, RobustnessFinding
 from consilience.study.followup import contributions, importance_findings
 from consilience.study.methods import methods_paragraph
+from consilience.study.reliability import HeldOut
 from consilience.study.report import render_report
 from consilience.study.store import write_atomically
 from consilience.study.subgrouping import subgroup_findings
@@ -94,8 +95,14 @@ def compose(run: Run, provenance: dict[str, Any]) -> Finding:
     return finding.model_copy(update={"checklist": checklist(finding, study.protocol)})
 
 
-def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None:
-    """Write bundle, report, and last the finding: where it is, all is."""
+def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> Finding:
+    """Write bundle, report, and last the finding: where it is, all is.
+
+    Returns
+    -------
+    Finding
+        As it was written: with what is known of when the bundle's model knows.
+    """
     best = chosen_model(run)
     study = run.study
     model = seeded(best.candidate.estimator, study.protocol.seed)
@@ -106,9 +113,22 @@ def deliver(finding: Finding, evidence: Evidence, run: Run, place: Path) -> None
     bundle = annotated(bundle, study.notes.only(bundle.schema.names))
     if not study.background:
         bundle = replace(bundle, background=None)
+    held = HeldOut.of(
+        best,
+        study.target.cohort.only(bundle.schema.names),
+        study.target.y,
+        study.folds,
+        _group_columns(study),
+        bundle.manifest,
+    )
+    if held is not None:
+        reliability = held.learned()
+        bundle = replace(bundle, reliability=reliability)
+        finding = finding.model_copy(update={"reliability": held.measured(reliability)})
     bundle.save(place / "bundle", overwrite=True)
     render_report(finding, evidence, place / "report.html")
     write_atomically(place / "finding.json", finding.to_json())
+    return finding
 
 
 def chosen_model(run: Run) -> Evaluation:

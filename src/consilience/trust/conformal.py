@@ -23,7 +23,7 @@ import numpy.typing as npt
 from consilience.metrics.scores import FloatArray, Probabilities, Values
 from consilience.records import Interval, Record
 from consilience.trust.taxonomy import Labels
-from consilience.trust.thresholds import Threshold, Thresholds
+from consilience.trust.thresholds import LEVELS, Threshold, Thresholds
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class ClassSets(Record):
     ----------
     score : {"lac", "aps"}
         "lac": one less the probability of the class, with the smallest sets on average
-        (Sadinle, Lei and Wasserman, JASA 2019, 114:223), for two classes. "aps": the
-        probability of the class and of all likelier ones, fairer to the hard cases
-        (Romano, Sesia and Candes, NeurIPS 2020; without randomisation), for more.
+        (Sadinle, Lei and Wasserman, JASA 2019, 114:223). "aps": the probability of the class
+        and of all likelier ones, fairer to the hard cases (Romano, Sesia and Candes, NeurIPS
+        2020; without randomisation), for models that tell many classes apart: of few or
+        poorly told classes its sets hold more than they need.
     labels : tuple of str
         The classes, as the model has them.
     thresholds : Thresholds
@@ -65,7 +66,13 @@ class ClassSets(Record):
 
     @classmethod
     def of(
-        cls, scores: Sequence[Probabilities], y: npt.NDArray[Any], groups: Sequence[Labels]
+        cls,
+        scores: Sequence[Probabilities],
+        y: npt.NDArray[Any],
+        groups: Sequence[Labels],
+        *,
+        score: Literal["lac", "aps"] = "lac",
+        levels: tuple[float, ...] = LEVELS,
     ) -> Self:
         """Learn from probabilities of patients whom the model had not seen.
 
@@ -75,14 +82,17 @@ class ClassSets(Record):
             One a repeat, of the same patients.
         y : ndarray of shape (n_patients,)
         groups : sequence of tuple of str or None
+        score : {"lac", "aps"}
+        levels : tuple of float
         """
         classes = scores[0].classes
-        score: Literal["lac", "aps"] = "lac" if len(classes) == 2 else "aps"
         own = np.searchsorted(classes, y)
         rows = np.arange(len(y))
         found = np.array([CONFORMITY[score](one.values)[rows, own] for one in scores])
         labels = tuple(str(label) for label in classes)
-        return cls(score=score, labels=labels, thresholds=Thresholds.of(found, groups))
+        return cls(
+            score=score, labels=labels, thresholds=Thresholds.of(found, groups, levels=levels)
+        )
 
     def sets(
         self, scores: Probabilities, groups: Sequence[Labels], level: float
@@ -126,10 +136,17 @@ class ValueIntervals(Record):
     thresholds: Thresholds
 
     @classmethod
-    def of(cls, scores: Sequence[Values], y: FloatArray, groups: Sequence[Labels]) -> Self:
+    def of(
+        cls,
+        scores: Sequence[Values],
+        y: FloatArray,
+        groups: Sequence[Labels],
+        *,
+        levels: tuple[float, ...] = LEVELS,
+    ) -> Self:
         """Learn from values of patients whom the model had not seen; as `ClassSets.of`."""
         found = np.array([np.abs(y - one.values[:, 0]) for one in scores])
-        return cls(thresholds=Thresholds.of(found, groups))
+        return cls(thresholds=Thresholds.of(found, groups, levels=levels))
 
     def intervals(
         self, scores: Values, groups: Sequence[Labels], level: float

@@ -90,31 +90,27 @@ def _ranges(name: str, table: Table) -> list[Range]:
     return found
 
 
-def out_of_range(cohort: Cohort, ranges: tuple[Range, ...], row: int = 0) -> list[str]:
-    """Return a sentence for each value of one patient that is out of range.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    ranges : tuple of Range
-    row : int
-        The patient's position.
-    """
-    said = []
-    values = {name: _values_of(cohort, name, row) for name in {one.modality for one in ranges}}
+def out_of_range(cohort: Cohort, ranges: tuple[Range, ...]) -> list[list[str]]:
+    """Return, for each patient, a sentence for each value that is out of range."""
+    said: list[list[str]] = [[] for _ in range(len(cohort))]
+    columns = {name: _columns(cohort, name) for name in {one.modality for one in ranges}}
     for one in ranges:
-        value = values[one.modality].get(one.feature, math.nan)
-        if value < one.low or value > one.high:
-            said.append(one.says(value))
+        column = columns[one.modality].get(one.feature)
+        if column is not None:
+            for row in np.flatnonzero((column < one.low) | (column > one.high)).tolist():
+                said[row].append(one.says(float(column[row])))
     return said
 
 
-def _values_of(cohort: Cohort, name: str, row: int) -> dict[str, float]:
+def _columns(cohort: Cohort, name: str) -> dict[str, FloatArray]:
+    """Return each number of a table, (n_patients,), NaN where it is not known."""
     table = cohort.modalities.get(name)
-    if not isinstance(table, Table) or cohort.positions(name)[row] < 0:
+    if not isinstance(table, Table) or not len(table):
         return {}
-    own = np.asarray(table.numeric[cohort.positions(name)[row]], dtype=float)
-    return dict(zip(table.numeric_features, own.tolist(), strict=True))
+    places = cohort.positions(name)
+    own = np.asarray(table.numeric, dtype=float)[np.maximum(places, 0)]
+    own = np.where((places >= 0)[:, None], own, np.nan)
+    return dict(zip(table.numeric_features, own.T, strict=True))
 
 
 class Support(Record):
@@ -223,6 +219,27 @@ class Support(Record):
             else ""
             for distance in self.distances(cohort).tolist()
         ]
+
+
+def strangeness(cohort: Cohort) -> FloatArray | None:
+    """Return how far each patient is from the others, in the table in which he is farthest.
+
+    Each distance is taken in a summary learned without him, over the 99th percentile of
+    its table. None where there is no table; 0 of a patient whom none measured.
+    """
+    found = np.zeros(len(cohort))
+    tables = 0
+    for name, modality in cohort.modalities.items():
+        if isinstance(modality, Table) and len(modality) >= 2 * FOLDS:
+            values = np.asarray(modality.numeric, dtype=float)
+            kept = _widest(values)
+            if len(kept):
+                tables += 1
+                distances = held_out_distances(values[:, kept])
+                places = cohort.positions(name)
+                own = distances[places[places >= 0]] / np.quantile(distances, USUAL)
+                found[places >= 0] = np.maximum(found[places >= 0], own)
+    return found if tables else None
 
 
 def held_out_distances(values: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ from consilience.study.part import Part
 from consilience.trust.abstention import Silence
 from consilience.trust.came_about import came_about
 from consilience.trust.conformal import ClassSets, ValueIntervals
+from consilience.trust.drift import Distributions
 from consilience.trust.number import EventWithin, Number
 from consilience.trust.recalibration import Recalibration
 from consilience.trust.support import Range, Support, out_of_range, ranges_of
@@ -25,6 +26,7 @@ from consilience.trust.taxonomy import Labels, Taxonomy
 from consilience.trust.thresholds import FEWEST, Threshold
 
 LEVEL = 0.9
+NOTHING = "nothing that the model reads was measured."
 MOST_NAMED = 3  # values out of range that are named one by one
 NOTE = (
     "Learned from cross-validation: each patient was scored by a model that never saw him, and "
@@ -60,6 +62,8 @@ class Reliability(Part):
         What training patients look like.
     silence : Silence
         When a number is not told although it could be.
+    distributions : Distributions, optional
+        How the study's patients were spread, for drift to be seen.
     note : str
         What the promise rests on.
     """
@@ -77,6 +81,7 @@ class Reliability(Part):
     ranges: tuple[Range, ...] = ()
     supports: tuple[Support, ...] = ()
     silence: Silence = Silence()
+    distributions: Distributions | None = None
     note: str = Field("", description="what the promise rests on")
 
     @classmethod
@@ -115,7 +120,8 @@ class Reliability(Part):
         taxonomy = Taxonomy.of(cohort.patients, groups, fewest=FEWEST)
         sure = _sureness(scores[0], scores, y, taxonomy.groups(cohort))
         supports = [Support.of(cohort, name) for name in cohort.modalities]
-        return cls(
+        told, of_number = _of_number(scores, y, number, folds)
+        found = cls(
             patients=len(y),
             taxonomy=taxonomy,
             unit=unit,
@@ -124,8 +130,11 @@ class Reliability(Part):
             supports=tuple(one for one in supports if one is not None),
             note=NOTE,
             **sure,
-            **_of_number(scores, y, number, folds),
+            **of_number,
         )
+        silent = np.array([bool(reasons) for reasons in found.silences(cohort, scores[0])])
+        spread = Distributions.of(cohort, np.where(silent, np.nan, told))
+        return found.model_copy(update={"distributions": spread})
 
     def told(self, number: Number, numbers: FloatArray) -> FloatArray:
         """Return numbers as they should be told: the model's, or recalibrated."""
@@ -171,26 +180,34 @@ class Reliability(Part):
         number : float, optional
             The number that would be told, for a zone of silence (see `Silence`).
         """
-        if not any(patient.has(name)[0] for name in patient.modalities):
-            return ("nothing that the model reads was measured.",)
-        far = out_of_range(patient, self.ranges)
-        if len(far) > MOST_NAMED:
-            far = [*far[:MOST_NAMED], f"{len(far) - MOST_NAMED} more values are out of range."]
-        strange = [one.strange(patient)[0] for one in self.supports]
-        uncertain = self._uncertain(patient, scores)
         zone = [] if number is None else self.silence.of_number(number)
-        return tuple(reason for reason in (*far, *strange, *uncertain, *zone) if reason)
+        return (*self.silences(patient, scores)[0], *zone)
 
-    def _uncertain(self, patient: Cohort, scores: Scores) -> list[str]:
-        level = self.silence.level
-        if self.sets is not None:
-            labels = self.classes(patient, scores, level=level)
-            return self.silence.of_set(labels, len(self.sets.labels), level)
-        if self.intervals is not None and self.spread is not None:
-            found = self._bounded(patient, scores, level)
-            assert found is not None
-            return self.silence.of_interval(found[0], self.spread, self.unit)
-        return []
+    def silences(self, cohort: Cohort, scores: Scores) -> list[tuple[str, ...]]:
+        """Return, for each patient, why no number is told of him; zones are not looked at."""
+        measured = [cohort.has(name) for name in cohort.modalities]
+        nothing = ~np.logical_or.reduce(measured) if measured else np.ones(len(cohort), dtype=bool)
+        far = [_named(sentences) for sentences in out_of_range(cohort, self.ranges)]
+        strange = [one.strange(cohort) for one in self.supports]
+        uncertain = self._uncertain(cohort, scores)
+        return [
+            (NOTHING,)
+            if nothing[row]
+            else tuple(r for r in (*far[row], *(s[row] for s in strange), *uncertain[row]) if r)
+            for row in range(len(cohort))
+        ]
+
+    def _uncertain(self, cohort: Cohort, scores: Scores) -> list[list[str]]:
+        """Return, for each patient, why what is said of him says too little."""
+        level, groups = self.silence.level, self.taxonomy.groups(cohort)
+        if self.sets is not None and isinstance(scores, Probabilities):
+            found = self.sets.sets(scores, groups, level)
+            possible = len(self.sets.labels)
+            return [self.silence.of_set(one.labels, possible, level) for one in found]
+        if self.intervals is not None and self.spread is not None and isinstance(scores, Values):
+            each = self.intervals.intervals(scores, groups, level)
+            return [self.silence.of_interval(one, self.spread, self.unit) for one, _ in each]
+        return [[] for _ in range(len(cohort))]
 
     def _bounded(
         self, patient: Cohort, scores: Scores, level: float
@@ -244,13 +261,21 @@ def _of_number(
     y: npt.NDArray[Any],
     number: Number | None,
     folds: Sequence[npt.NDArray[np.intp]],
-) -> dict[str, Any]:
-    """Return how the number is recalibrated, and its thirds."""
-    if number is None:
-        return {}
-    numbers = np.mean([number.of(one) for one in scores], axis=0)
+) -> tuple[FloatArray, dict[str, Any]]:
+    """Return the number told of each patient, how it is recalibrated, and its thirds."""
+    if number is None:  # of the likeliest of several classes
+        return np.asarray(np.mean([one.values for one in scores], axis=0).max(axis=1)), {}
+    own = np.asarray(np.mean([number.of(one) for one in scores], axis=0))
     line = Recalibration()
     if folds:
-        line = Recalibration.learned(number, numbers, *came_about(number, y), folds)
-    first, second = np.quantile(line.of(numbers, number), (1 / 3, 2 / 3))
-    return {"recalibration": line, "cuts": (float(first), float(second))}
+        line = Recalibration.learned(number, own, *came_about(number, y), folds)
+    told = line.of(own, number)
+    first, second = np.quantile(told, (1 / 3, 2 / 3))
+    return told, {"recalibration": line, "cuts": (float(first), float(second))}
+
+
+def _named(sentences: list[str]) -> list[str]:
+    """Return the first sentences, and how many more there are."""
+    more = len(sentences) - MOST_NAMED
+    rest = [f"{more} more value{'s are' if more > 1 else ' is'} out of range."] if more > 0 else []
+    return [*sentences[:MOST_NAMED], *rest]
