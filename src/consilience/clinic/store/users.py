@@ -132,6 +132,11 @@ class Users:
         rows = self._access.read(lambda connection: connection.execute(query).all())
         return [_user(row) for row in rows]
 
+    def everyone(self) -> list[User]:
+        """Return all users of all tenants, for whoever runs the service."""
+        query = select(users).order_by(users.c.tenant, users.c.name)
+        return [_user(row) for row in self._access.read(lambda c: c.execute(query).all())]
+
     def remove(self, name: str) -> None:
         """Remove a user; his sessions end at once, what he did stays in the audit log.
 
