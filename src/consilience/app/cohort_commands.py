@@ -17,6 +17,7 @@ from consilience.errors import InputError, InputWarning
 if TYPE_CHECKING:
     from consilience.cohort.formats.sheet import Request
     from consilience.cohort.table import Kind
+    from consilience.study.bundle.schema import Schema
 
 app = typer.Typer(
     help="Make a cohort of your files, and see what is in it.",
@@ -125,6 +126,78 @@ def import_command(
         if out is not None and not dry_run:
             save_cohort(cohort, out, overwrite=force)
     show_import(cohort, None if dry_run else out)
+
+
+@app.command("import-fhir")
+def import_fhir_command(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder of FHIR R4 files: Bundles of one patient each (.json), or a bulk export "
+            "with one resource a line (.ndjson).",
+        ),
+    ],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="File that says which codes are which features (TOML)."),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="In place of a map: read what this bundle's model reads."),
+    ] = None,
+    out: Out = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")
+    ] = False,
+    dry_run: DryRun = False,
+    force: Force = False,
+) -> None:
+    r"""Make a cohort of patients' FHIR records.
+
+    The map names each feature, the codes that mean it, and the unit it is wanted in:
+
+    \[tables.labs.ldh]  codes = \["loinc|14804-9"]  unit = "U/L"
+
+    \[index]  codes = \["snomed|363346000|Condition"]
+
+    \[outcomes.death]  death = true
+
+    Units are converted where that is certain. What cannot be mapped is counted and listed,
+    never guessed. See what would be mapped with --dry-run first. Needs the extra 'clinic'.
+
+    **Example**
+
+    consilience cohort import-fhir records --map map.toml --out my-cohort
+    """
+    if (map_file is None) == (bundle is None):
+        raise InputError("say what to read: either --map FILE or --bundle BUNDLE.")
+    if out is None and not dry_run:
+        raise InputError(
+            "say where to write the cohort: --out DIR (or --dry-run to write nothing)."
+        )
+    if out is not None and not (dry_run or force):
+        _check_empty(out)
+    from consilience.app.cohort_view import show_import, show_values
+    from consilience.clinic.fhir.population import read_population
+    from consilience.clinic.fhir.population_map import read_map
+    from consilience.cohort import save_cohort
+    from consilience.study.progress import shown
+
+    with _notes():
+        wanted = read_map(map_file) if map_file else _schema_of(bundle)
+        cohort = read_population(folder, wanted, strict=strict, progress=shown)
+        if out is not None and not dry_run:
+            save_cohort(cohort, out, overwrite=force)
+    show_values(cohort)
+    show_import(cohort, None if dry_run else out)
+
+
+def _schema_of(bundle: Path | None) -> Schema:
+    from consilience.study.bundle import Bundle
+
+    assert bundle is not None
+    return Bundle.load(bundle).schema
 
 
 @app.command("describe")

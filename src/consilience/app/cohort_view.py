@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from consilience.cohort import Cohort, Description
+from consilience.cohort import Cohort, Description, Table
 from consilience.cohort.description import ColumnDescription, ModalityDescription
 
 _MOST = 12
@@ -33,6 +33,19 @@ def show_import(cohort: Cohort, out: Path | None) -> None:
     else:
         console.print(f"Written to {escape(str(out))}", soft_wrap=True)
         console.print(f"Next: consilience cohort describe {escape(str(out))}", soft_wrap=True)
+
+
+def show_values(cohort: Cohort) -> None:
+    """Print how many patients have a value of each feature, of tables that are not too wide."""
+    console = Console()
+    for name, modality in cohort.modalities.items():
+        if not isinstance(modality, Table) or modality.n_features > 5 * _MOST:
+            continue
+        grid = _grid("feature", "unit", "patients", title=f"Values in {escape(name)}")
+        for feature, known in modality.frame.notna().sum().items():
+            unit = modality.units.get(str(feature), "")
+            grid.add_row(escape(str(feature)), escape(unit), f"{known} of {len(cohort)}")
+        console.print(grid)
 
 
 def show_description(description: Description) -> None:

@@ -1,18 +1,24 @@
 """FHIR in: a patient's record, or a folder of them, as a model reads patients."""
 
 from consilience.clinic.fhir.patient import Mapped, Taken, map_patient
+from consilience.clinic.fhir.population import read_population
+from consilience.clinic.fhir.population_map import FhirOutcome, PopulationMap, read_map
 from consilience.clinic.fhir.resources import FhirBundle, Limits, Resource, read_bundle
 from consilience.clinic.fhir.synthetic import Invented, invented_patients, synthetic_patients
 
 __all__ = [
     "FhirBundle",
+    "FhirOutcome",
     "Invented",
     "Limits",
     "Mapped",
+    "PopulationMap",
     "Resource",
     "Taken",
     "invented_patients",
     "map_patient",
     "read_bundle",
+    "read_map",
+    "read_population",
     "synthetic_patients",
 ]

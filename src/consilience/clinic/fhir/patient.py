@@ -202,7 +202,7 @@ def _from_observations(
         for part, codes in _observed(resource.content):
             several = reading.wanted(codes)
             if not several:
-                notes.add(f"Observation {_code_said(codes)}", "the model reads no such thing.")
+                notes.add(f"Observation {_code_said(codes)}", "nothing that is read has this code.")
             for wanted in several:
                 wanted_by[id(wanted)] = wanted
                 value, reason = _valued(part, wanted, codes) if isinstance(at, Span) else (None, at)

@@ -63,6 +63,15 @@ def present(bundle: FhirBundle, now: datetime, since: datetime | None = None) ->
     return found
 
 
+def events(bundle: FhirBundle) -> list[Found]:
+    """Return what happened, whatever became of it since: all but what was an error or doubt."""
+    return [
+        Found(resource, tuple(_codes(resource, bundle)), "", _when(resource.content))
+        for resource in bundle.of_type(*_DOUBTS)
+        if _status(resource.content) not in _NEVER
+    ]
+
+
 def certainly_absent(wanted: Wanted, found: Sequence[Found]) -> bool:
     """Return whether a record says, by not holding it, that something is not there.
 
@@ -129,10 +138,14 @@ def _medicine(content: Mapping[str, Any]) -> str:
     return ""
 
 
+def _status(content: Mapping[str, Any]) -> str:
+    return words(content.get("status")) or status_code(content.get("verificationStatus"))
+
+
 def _then(resource: Resource, at: Span | None, now: datetime, since: datetime) -> str:
     """Return why something does not count at a time in the past."""
     content = resource.content
-    status = words(content.get("status")) or status_code(content.get("verificationStatus"))
+    status = _status(content)
     ended = span_of(content.get("abatementDateTime"))
     if status in _NEVER:
         return f"its status is {status}"
