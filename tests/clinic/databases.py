@@ -45,7 +45,9 @@ def _running(programs: Path, place: Path, who: dict[str, str]) -> Iterator[str]:
     # Over a socket in its own folder: no port can be taken already.
     options = f"-c listen_addresses= -c unix_socket_directories={place} -c shared_buffers=16MB"
     control = [programs / "pg_ctl", "-D", data, "-w", "-l", place / "log"]
-    subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True, cwd=place, **who)
+    subprocess.run(
+        [*control, "-o", options, "start"], check=True, capture_output=True, cwd=place, **who
+    )
     try:
         yield f"postgresql://tester@/{{name}}?host={place}"
     finally:

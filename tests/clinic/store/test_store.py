@@ -34,7 +34,10 @@ def test_what_was_kept_is_there_after_opening_again(url: str) -> None:
 
 
 def test_two_databases_have_two_ids(tmp_path: Path) -> None:
-    with Store.open(f"sqlite:///{tmp_path}/a.db") as a, Store.open(f"sqlite:///{tmp_path}/b.db") as b:
+    with (
+        Store.open(f"sqlite:///{tmp_path}/a.db") as a,
+        Store.open(f"sqlite:///{tmp_path}/b.db") as b,
+    ):
         assert a.database != b.database
 
 
@@ -55,7 +58,12 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
             name: store.access.read(lambda c, name=name: c.execute(text(f"PRAGMA {name}")).scalar())
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
-    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+    }
 
 
 @pytest.mark.parametrize(

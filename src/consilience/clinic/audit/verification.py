@@ -57,22 +57,19 @@ def verify(store: Store, known: Iterable[Head] = ()) -> Verification:
     """
     anchors = {one.seq: one.hash for one in known}
     last = Head(0, genesis(store.database))
+    if anchors.get(0, last.hash) != last.hash:
+        return Verification(0, 1, "Broken: the noted head is of another database.", last)
     for row in rows_of(store):
         wrong = _wrong(row, last, anchors)
         if wrong:
             return Verification(last.seq, last.seq + 1, wrong, last)
         last = Head(row.seq, row.hash)
-    beyond = [seq for seq in anchors if seq > last.seq]
-    if beyond:
+    if max(anchors, default=0) > last.seq:
         sentence = (
-            f"Broken: the log ends at entry {last.seq}, but entry {max(beyond)} was noted: "
+            f"Broken: the log ends at entry {last.seq}, but entry {max(anchors)} was noted: "
             "entries were removed from its end."
         )
         return Verification(last.seq, last.seq + 1, sentence, last)
-    if anchors.get(0, last.hash if last.seq == 0 else genesis(store.database)) != genesis(
-        store.database
-    ):
-        return Verification(last.seq, 1, "Broken: the noted head is of another database.", last)
     return Verification(last.seq, None, _whole(last, bool(anchors), _unguarded(store)), last)
 
 

@@ -38,7 +38,12 @@ class Tokens:
         if expires <= now:
             return False
         row = {"jti": jti, "issuer": issuer, "expires": stamp(expires)}
-        note = self._access.insert(tokens).values(**row).on_conflict_do_nothing().returning(tokens.c.jti)
+        note = (
+            self._access.insert(tokens)
+            .values(**row)
+            .on_conflict_do_nothing()
+            .returning(tokens.c.jti)
+        )
 
         def use(connection: Connection) -> bool:
             connection.execute(delete(tokens).where(tokens.c.expires <= stamp(now)))
