@@ -178,26 +178,26 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the chain of the audit trail, and say whether anything in it was changed."""
-    from consilience.clinic.audit import verify_chain
+    from consilience.clinic.audit import Head
+    from consilience.clinic.audit import verify as verified
     from consilience.clinic.store import Store
 
-    store = Store.open(db, create=False)
-    found = verify_chain(store, head=head)
-    store.close()
+    noted = [] if head is None else [Head.read(head)]
+    with Store.open(db, create=False) as store:
+        found = verified(store, noted)
     typer.echo(found.sentence)
-    if not found.whole:
+    if found.broken_at is not None:
         raise typer.Exit(1)
 
 
 @audit_app.command()
 def head(db: Database = USUAL_DATABASE) -> None:
     """Print what the trail ends with; keep it elsewhere, and give it to `verify` later."""
-    from consilience.clinic.audit import chain_head
+    from consilience.clinic.audit import Audit
     from consilience.clinic.store import Store
 
-    store = Store.open(db, create=False)
-    typer.echo(chain_head(store))
-    store.close()
+    with Store.open(db, create=False) as store:
+        typer.echo(Audit(store).head())
 
 
 @audit_app.command()
@@ -206,13 +206,15 @@ def export(
     db: Database = USUAL_DATABASE,
 ) -> None:
     """Write every entry as a line of JSON."""
-    from consilience.clinic.audit import export_chain
+    from consilience.clinic.audit import lines
     from consilience.clinic.store import Store
 
     _check_free(out)
-    store = Store.open(db, create=False)
-    count = export_chain(store, out)
-    store.close()
+    count = 0
+    with Store.open(db, create=False) as store, out.open("x", encoding="utf-8") as file:
+        for line in lines(store):
+            file.write(line + "\n")
+            count += 1
     typer.echo(f"{out}: {count} entries.")
 
 
@@ -227,9 +229,8 @@ def add_user(
     from consilience.clinic.first_user import with_one_time_password
     from consilience.clinic.store import Store
 
-    store = Store.open(db)
-    told = with_one_time_password(store, name, role, tenant)
-    store.close()
+    with Store.open(db) as store:
+        told = with_one_time_password(store, name, role, tenant)
     typer.echo(f"{told.name} ({role}) signs in once with: {told.password}")
 
 
@@ -238,10 +239,9 @@ def list_users(db: Database = USUAL_DATABASE) -> None:
     """List who may sign in."""
     from consilience.clinic.store import Store
 
-    store = Store.open(db, create=False)
-    for user in store.users.everyone():
-        typer.echo(f"{user.name}\t{user.role}\t{user.tenant}")
-    store.close()
+    with Store.open(db, create=False) as store:
+        for user in store.users.everyone():
+            typer.echo(f"{user.name}\t{user.role}\t{user.tenant}")
 
 
 def _check_free(out: Path) -> None:

@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from consilience import __version__
-from consilience.app import cohort_commands, demo_command, predict_command, study_commands
+from consilience.app import (
+    clinic_commands,
+    cohort_commands,
+    demo_command,
+    predict_command,
+    serve_command,
+    study_commands,
+)
 from consilience.errors import InputError
 
 app = typer.Typer(
@@ -27,11 +34,15 @@ app = typer.Typer(
     2. `consilience study init my-cohort --outcome died --time days --out study.toml`
     3. `consilience study run study.toml --out results`
     4. `consilience predict results/bundle new-patients --out predictions.csv`
+    5. `consilience serve results/bundle` makes it decision support; `consilience clinic demo`
+       shows that on invented patients
     """,
 )
 app.add_typer(cohort_commands.app, name="cohort")
 app.add_typer(study_commands.app, name="study")
+app.add_typer(clinic_commands.app, name="clinic")
 app.command()(predict_command.predict)
+app.command()(serve_command.serve)
 app.command()(demo_command.demo)
 
 # What a file system may refuse: the user's to mend, unlike other defects.

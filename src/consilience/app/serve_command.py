@@ -53,8 +53,7 @@ def serve(
     """
     from consilience.clinic.clinic import Clinic, ClinicSettings
     from consilience.clinic.first_user import first_administrator
-    from consilience.clinic.hooks.tokens import issuers_of
-    from consilience.clinic.serving import Place, check_open, public_address
+    from consilience.clinic.serving import Place, check_open, issuers_of, public_address
     from consilience.clinic.serving import serve as listen
 
     place = Place(host, port, tls_cert, tls_key)

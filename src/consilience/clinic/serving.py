@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,25 @@ def check_open(open_hooks: bool, place: Place) -> None:
         raise InputError(
             f"--open-hooks: at --host {place.host} anybody could ask; name callers with --issuer."
         )
+
+
+def issuers_of(given: Sequence[str]) -> dict[str, str]:
+    """Return who may call the hooks, from ISSUER=KEYS.
+
+    Raises
+    ------
+    InputError
+        If one is not in that form, or names an issuer twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, keys = text.partition("=")
+        if not (name and keys):
+            raise InputError(f"--issuer {text}: write it as ISSUER=KEYS, the keys a file or https.")
+        if name in found:
+            raise InputError(f"--issuer {name}: it is named twice.")
+        found[name] = keys
+    return found
 
 
 def public_address(place: Place) -> str:
