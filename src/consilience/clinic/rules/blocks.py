@@ -161,6 +161,10 @@ class AgeIs(Block):
     low: int = Field(0, alias="from", ge=0, le=150)
     high: int = Field(150, alias="to", ge=0, le=150)
 
+    @property
+    def name(self) -> str | None:
+        return self.called or "age"
+
     @model_validator(mode="after")
     def _in_order(self) -> AgeIs:
         if self.low > self.high:

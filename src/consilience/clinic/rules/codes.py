@@ -15,6 +15,7 @@ SYSTEMS = {
     "icd10": "http://hl7.org/fhir/sid/icd-10",
     "icd9": "http://hl7.org/fhir/sid/icd-9-cm",
     "cvx": "http://hl7.org/fhir/sid/cvx",
+    "cpt": "http://www.ama-assn.org/go/cpt",
 }
 
 #: Other addresses that mean the same system.
@@ -38,9 +39,10 @@ _SHAPES = {
     "loinc": r"\d{1,7}-\d|LA\d+-\d",
     "rxnorm": r"\d{1,8}",
     "atc": r"[A-Z](\d{2}([A-Z]([A-Z](\d{2})?)?)?)?",
-    "icd10": r"[A-Z]\d[0-9A-Z](\.?[0-9A-Z]{1,4})?",
+    "icd10": r"[A-Z]\d([0-9A-Z](\.?[0-9A-Z]{1,4})?)?",
     "icd9": r"[0-9EV]\d{2}(\.?\d{1,2})?",
     "cvx": r"\d{2,3}",
+    "cpt": r"\d{4}[0-9A-Z]",
 }
 
 # Verhoeff's dihedral check (1969), with which every SNOMED CT identifier ends.

@@ -257,7 +257,7 @@ def _(block: blocks.AgeIs, view: View) -> Met:
     if known is None or not (block.low <= known[0] and known[1] <= block.high):
         return Met(False)
     text = str(known[0]) if known[0] == known[1] else f"{known[0]} or {known[1]}"
-    return Met(True, (Found(block.name or "age", text),))
+    return Met(True, (Found(block.name, text),))
 
 
 @meets.register

@@ -170,7 +170,8 @@ class Rule(_Strict):
 
     def blocks(self) -> Iterator[Block]:
         """Return every condition of the rule."""
-        for one in (*self.population.all, self.when):
+        age = () if self.population.age is None else (self.population.age,)
+        for one in (*age, *self.population.all, self.when):
             yield from walk(one)
 
     def sets(self) -> Iterator[tuple[str, str]]:

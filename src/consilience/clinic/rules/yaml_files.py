@@ -112,7 +112,7 @@ def validated(model: type[Model], data: Any, file: Path) -> Model:
         if first["type"] == "extra_forbidden":
             said = "this key is not known"
             hint = suggestion(first["loc"][-1], _keys(model))
-        raise InputError(f"{file}{rule}, key {key}: {said}.{hint}".replace("..", ".")) from reason
+        raise InputError(f"{file}{rule}, key {key}: {said.rstrip('.')}.{hint}") from reason
 
 
 def _keys(model: type[BaseModel], seen: frozenset[type] = frozenset()) -> set[str]:
