@@ -4,11 +4,14 @@ from consilience.clinic.fhir.patient import Mapped, Taken, map_patient
 from consilience.clinic.fhir.population import read_population
 from consilience.clinic.fhir.population_map import FhirOutcome, PopulationMap, read_map
 from consilience.clinic.fhir.resources import FhirBundle, Limits, Resource, read_bundle
+from consilience.clinic.fhir.server import BackendClient, FhirServer
 from consilience.clinic.fhir.synthetic import Invented, invented_patients, synthetic_patients
 
 __all__ = [
+    "BackendClient",
     "FhirBundle",
     "FhirOutcome",
+    "FhirServer",
     "Invented",
     "Limits",
     "Mapped",
