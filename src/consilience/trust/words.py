@@ -229,15 +229,15 @@ def _number_of(value: str) -> tuple[float | None, str]:
 def _range(reference: tuple[float | None, float | None]) -> str:
     low, high = reference
     if low is None:
-        return f"usual up to {high:g}"
-    return f"usual {low:g} or more" if high is None else f"usual {low:g} to {high:g}"
+        return f"up to {high:g}"
+    return f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
 
 
 def _against(value: float, reference: tuple[float | None, float | None]) -> str:
     low, high = reference
     if high is not None and value > high:
         return "high"
-    return "low" if low is not None and value < low else "as usual"
+    return "low" if low is not None and value < low else "normal"
 
 
 class _Group:
@@ -255,9 +255,9 @@ class _Group:
         if self._kind(modality, feature) == "binary":
             share = f"{mean if value else 1 - mean:.0%}".replace("%", " %")
             return f"as {share} of comparable patients", f"as {share}"
-        average = with_unit(mean, "")
+        average = f"{mean:.3g} on average"
         away = (value - mean) / max(float(known.std()), 1e-12 * max(abs(mean), 1.0))
-        return f"{_how_far(away)} comparable patients ({average})", f"{average} on average"
+        return f"{_how_far(away)} comparable patients ({average})", average
 
     def _known(self, modality: str, feature: str) -> FloatArray:
         if self.cohort is None or modality not in self.cohort.modalities:
@@ -282,7 +282,7 @@ def _how_far(away: float) -> str:
     far beyond is called high or low.
     """
     if abs(away) <= NEAR:
-        return "near the average of"
-    side = "above" if away > 0 else "below"
-    extreme = "high" if away > 0 else "low"
-    return f"{extreme} beside the average of" if abs(away) > FAR else f"{side} the average of"
+        return "usual for"
+    if abs(away) <= FAR:
+        return "rather high for" if away > 0 else "rather low for"
+    return "high for" if away > 0 else "low for"
