@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.clinic.databases import new_database, postgres_server
 
 from consilience.clinic.store import Store
-from tests.clinic.databases import new_database, postgres_server
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
             modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
     finally:
         os.umask(before)
-    assert modes == {n: 0o600 for n in ("records.db", "records.db-wal", "records.db-shm")}
+    assert modes == dict.fromkeys(("records.db", "records.db-wal", "records.db-shm"), 0o600)
 
 
 def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:

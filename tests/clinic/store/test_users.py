@@ -41,7 +41,9 @@ def test_the_right_password_signs_in(users: Users) -> None:
     assert users.check("Ann", GOOD) is None
     assert users.check("ann", "") is None
     assert users.check("ann", GOOD * 10_000) is None
-    assert users.all("local") == [ann] and users.all("other") == []
+    bob = users.add("bob", GOOD, "auditor", "other")
+    assert users.all("local") == [ann] and users.all("nowhere") == []
+    assert users.everyone() == [ann, bob]
 
 
 def test_only_a_slow_hash_is_kept(store: Store) -> None:

@@ -23,14 +23,14 @@ def names(store: Store) -> set[str]:
     return set(found) - {"schema_version", "database"}
 
 
-def together(jobs: list) -> list[Exception | None]:
+def together(jobs: list) -> list[ValueError | None]:
     """Run jobs at once and return what each raised."""
-    raised: list[Exception | None] = [None] * len(jobs)
+    raised: list[ValueError | None] = [None] * len(jobs)
 
     def run(place: int) -> None:
         try:
             jobs[place]()
-        except Exception as reason:
+        except ValueError as reason:
             raised[place] = reason
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(len(jobs))]

@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from consilience.clinic.store.access import Access
 from consilience.clinic.store.instant import moment, stamp
@@ -128,9 +128,11 @@ class Users:
 
     def all(self, tenant: str) -> list[User]:
         """Return the users of a tenant, by name."""
-        query = select(users).where(users.c.tenant == tenant).order_by(users.c.name)
-        rows = self._access.read(lambda connection: connection.execute(query).all())
-        return [_user(row) for row in rows]
+        return self._found(select(users).where(users.c.tenant == tenant))
+
+    def everyone(self) -> list[User]:
+        """Return the users of every tenant, by name; for whoever runs the service."""
+        return self._found(select(users))
 
     def everyone(self) -> list[User]:
         """Return all users of all tenants, for whoever runs the service."""
@@ -184,6 +186,11 @@ class Users:
             connection.execute(delete(sessions).where(sessions.c.local == name))
 
         self._access.write(change)
+
+    def _found(self, query: Select[Any]) -> list[User]:
+        ordered = query.order_by(users.c.name)
+        rows = self._access.read(lambda connection: connection.execute(ordered).all())
+        return [_user(row) for row in rows]
 
     def _row(self, name: str) -> Row[Any] | None:
         query = select(users).where(users.c.name == name)
