@@ -8,6 +8,7 @@ share of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from consilience.errors import InputError
 from consilience.metrics.scores import FloatArray
 from consilience.records import Interval, Record
 
+Z = 1.959964  # of a 95 % interval
 SHARES = tuple(round(0.1 * step, 1) for step in range(1, 11))
 
 
@@ -81,7 +83,7 @@ class Answered:
     error : float
         Mean loss among them.
     low, high : float
-        Its 95 % interval from the scatter among them, models held.
+        Its 95 % interval, models held: Wilson's of a share, else from the scatter.
     patients : int
     """
 
@@ -128,6 +130,15 @@ def risk_coverage(
 def _point(losses: FloatArray, weights: FloatArray, share: float) -> Answered:
     mean = float(np.average(losses, weights=weights))
     relative = weights / weights.sum()
-    reach = 1.959964 * float(np.sqrt((relative**2 * (losses - mean) ** 2).sum()))
-    low, high = mean - reach, mean + reach
-    return Answered(share, mean, max(low, 0.0), high, len(losses))
+    reach = Z * float(np.sqrt((relative**2 * (losses - mean) ** 2).sum()))
+    low, high = max(mean - reach, 0.0), mean + reach
+    if np.isin(losses, (0.0, 1.0)).all():
+        low, high = _wilson(mean, 1.0 / float((relative**2).sum()))
+    return Answered(share, mean, low, high, len(losses))
+
+
+def _wilson(share: float, n: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share among so many patients, as weights let them count."""
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)

@@ -102,8 +102,8 @@ class Recalibration(Record):
         found = f"slope {slope:.2f}, intercept {intercept:+.2f} on the scale of {number.scale}"
         if slope <= 0 or mean - reach <= 0:
             sentence = (
-                f"The model's own number is told: moving it ({found}) is not shown to lower the "
-                f"loss out of sample, by {told_gain}."
+                f"The model's own number is told: moving it ({found}) is not shown to be better; "
+                f"out of sample the loss would fall by {told_gain}."
             )
             return cls(sentence=sentence)
         sentence = f"The number is moved ({found}): out of sample the loss falls by {told_gain}."

@@ -19,7 +19,14 @@ from consilience.study.finding import (
     Finding,
     Verdict,
 )
-from consilience.study.report import by_outcome, comparisons, discoveries, robustness, upset
+from consilience.study.report import (
+    by_outcome,
+    comparisons,
+    discoveries,
+    knowing,
+    robustness,
+    upset,
+)
 from consilience.study.report.canvas import Chart
 from consilience.study.report.comparisons import NAMES
 from consilience.study.report.series import MOST_CLASSES
@@ -253,6 +260,13 @@ def _sections(finding: Finding, evidence: Evidence) -> list[Section]:
             "Subgroups: for whom it holds",
             _there(comparisons.subgroups(finding)),
             lead=who,
+        ),
+        Section(
+            "knows",
+            "When the model knows: how sure it is, and when it is silent",
+            _there(knowing.coverage(finding), knowing.answered(finding)),
+            lead=knowing.lead(finding),
+            notes=[Note(text, "neutral") for text in knowing.notes(finding)],
         ),
         _robustness(finding),
         Section(
