@@ -89,12 +89,12 @@ class AveragedGame(Game):
         index[:, 1:] = np.cumsum(np.take_along_axis(moved, orders, axis=1), axis=1)
         index += (curve.level + curve.others[rows].sum(axis=1))[:, None]
         first = np.argsort(orders, axis=1)[:, [0]] < np.arange(steps)
-        before = voices.measured[:, [place]]
-        joined = first if curve.features.start else np.zeros_like(first)
+        everything = np.ones((len(rows), orders.shape[1]), dtype=bool)
+        after = self.hybrids.blocks[name].measured(everything, rows)[:, None]
         numbers = np.repeat(voices.numbers, steps, axis=0)
         numbers[:, place] = self.number.unlinked(index).ravel()
         measured = np.repeat(voices.measured, steps, axis=0)
-        measured[:, place] = (before | joined).ravel()
+        measured[:, place] = np.where(first, after, voices.measured[:, [place]]).ravel()
         return self._linked(_Voices(numbers, measured)).reshape(len(rows), steps)
 
 
