@@ -8,16 +8,23 @@ within groups is known: d_j = 1 - B_jj, where the patients' spread is read off t
 99th percentile of the training patients. Groups are made of patients who are alike, so what
 is left within them is close to noise, and T is taken as B + diag(d). Then
 
-    E[z_m | z_k]   = z_k' (B_kk + lambda D_kk)^-1 B_km,     lambda >= 1
-    Var[z_m | z_k] = 1 - 2 b' B_km + b' (B_kk + D_kk) b,    b = (B_kk + lambda D_kk)^-1 B_km
+    E[z_m | z_k]   = z_k' b,    b = (B_kk + lambda D_kk)^-1 B_km
+    Var[z_m | z_k] = 1 - 2 b' B_km + b' (B_kk + D_kk) b
 
-which is the conditional normal distribution at lambda = 1 and ridge regression with an
-error-in-variables penalty; lambda is chosen for each feature by leaving one group out
-(PRESS: Allen, Technometrics 1974, 16:125), and the variance is never taken as less than the
-error found so. A draw is the mean, the residual of one group drawn by its weight (the same
-group for all features, so that those that go together are drawn together), and normal noise
-that makes up the rest of the variance. Shares of 0/1 features, and of each level of a
-category, are predicted as probabilities, and drawn from.
+which at lambda = 1 is the conditional normal distribution, and else ridge regression with a
+penalty by error in variables. Where features are nearly the same, what is left within groups
+is correlated too, and a smaller lambda is right: it is chosen for each feature by leaving
+one group out (PRESS: Allen, Technometrics 1974, 16:125). The variance is never taken as less
+than that error, which is one of means, nor as more than it times the patients of a group,
+which it would be if the groups had nothing to do with the feature. Of 300 normal patients or
+more the mean and the deviation come out within about a tenth, of 60 within a fifth. Of a
+feature that is nearly known from another one the deviation is too large, the more so the
+more features there are.
+
+A draw is the mean, the residual of one group drawn by its weight (the same group for all
+features, so that those that go together are drawn together), and normal noise that makes up
+the rest of the variance. Shares of 0/1 features, and of each level of a category, are
+predicted as probabilities, and drawn from.
 """
 
 from __future__ import annotations
@@ -94,7 +101,7 @@ class Conditionals:
         )
         given = np.isfinite(held.value)
         given[due] = False
-        fit = group_regression(self._means(given), self._means(due), held.weights)
+        fit = group_regression(self._means(given), self._means(due), held.weights, held.size)
         value = np.clip(held.value[given], -MOST_DEVIATIONS, MOST_DEVIATIONS)
         return Conditional(tuple(features), held, due, value @ fit.slope, fit)
 

@@ -19,6 +19,12 @@ QUANTILES_APART = 4.6527  # 1st to 99th percentile of a normal distribution, in 
 LEAST_WITHIN = 0.02  # of a feature's variance: no feature is taken as known without error
 
 
+def group_size(background: Cohort) -> float:
+    """Return how many patients a condensed one stands for on average; infinite if not known."""
+    patients = background.patients
+    return float(patients[WEIGHT].mean()) if WEIGHT in patients else np.inf
+
+
 def group_weights(background: Cohort) -> FloatArray:
     """Return the share of the training patients that each condensed one stands for."""
     patients = background.patients
@@ -80,6 +86,8 @@ class GroupColumns:
     Attributes
     ----------
     weights : ndarray of shape (n_groups,)
+    size : float
+        Patients a group, on average.
     columns : ndarray of shape (n_groups, n_columns)
         Standardised by the patients' own spread; 0 where a group has none.
     known : ndarray of bool of shape (n_groups, n_columns)
@@ -93,6 +101,7 @@ class GroupColumns:
     """
 
     weights: FloatArray
+    size: float
     columns: FloatArray
     known: npt.NDArray[np.bool_]
     centre: FloatArray
@@ -112,7 +121,7 @@ class GroupColumns:
                 own = measured_table(patient, name)
                 parts.add_numbers(background, name, own, plausible)
                 parts.add_categories(background, name, own, plausible)
-        return parts.joined(group_weights(background))
+        return parts.joined(group_weights(background), group_size(background))
 
 
 @dataclass
@@ -193,7 +202,7 @@ class _Parts:
         self.shares.append(shares)
         self.width += raw.shape[1]
 
-    def joined(self, weights: FloatArray) -> GroupColumns:
+    def joined(self, weights: FloatArray, size: float) -> GroupColumns:
         raw = np.concatenate([np.zeros((self.n, 0)), *self.raw], axis=1)
         own, spans = (np.concatenate([np.zeros(0), *part]) for part in (self.own, self.spans))
         shares = np.concatenate([np.zeros(0, dtype=bool), *self.shares])
@@ -208,6 +217,7 @@ class _Parts:
         divided = np.where(scale > 0, scale, 1.0)
         return GroupColumns(
             weights=weights,
+            size=size,
             columns=np.where(known, raw - centre, 0.0) / divided,
             known=known,
             centre=centre,

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from consilience.cohort.modality import FloatArray
 
-PENALTIES = np.array([*(2.0 ** np.arange(0, 14)), np.inf])
+PENALTIES = np.array([*(2.0 ** np.arange(-4, 14)), np.inf])
+ENOUGH_GROUPS = 30  # fewer cannot tell penalties below 1 apart
 LEAST_LEFT = 1e-3  # of a group's weight in its own prediction, for leaving it out
 
 
@@ -57,7 +58,9 @@ class GroupFit:
     noise: FloatArray
 
 
-def group_regression(given: GroupMeans, due: GroupMeans, weights: FloatArray) -> GroupFit:
+def group_regression(
+    given: GroupMeans, due: GroupMeans, weights: FloatArray, size: float
+) -> GroupFit:
     """Fit columns to others, each with the penalty that predicts a left-out group best.
 
     Parameters
@@ -68,27 +71,44 @@ def group_regression(given: GroupMeans, due: GroupMeans, weights: FloatArray) ->
         What is not.
     weights : ndarray of shape (n_groups,)
         They add up to 1.
+    size : float
+        Patients a group, on average.
     """
     target = due.rooted(weights)
     own = given.rooted(weights) / np.sqrt(given.within)
-    size, axes = np.linalg.eigh(own @ own.T)
-    size = np.maximum(size, 0.0)
+    length, axes = np.linalg.eigh(own @ own.T)
+    length = np.maximum(length, 0.0)
     along = axes.T @ target
     press = np.full(target.shape[1], np.inf)
     inner = np.zeros_like(target)
-    for penalty in PENALTIES[::-1]:  # the simplest first: it stays where others are no better
-        kept = size / (size + penalty)
+    least = PENALTIES[0] if len(weights) >= ENOUGH_GROUPS else 1.0
+    for penalty in PENALTIES[PENALTIES >= least][
+        ::-1
+    ]:  # the simplest first: it stays where others are no better
+        kept = length / (length + penalty)
         error = (target - axes @ (kept[:, None] * along)) * due.known
         out = (error / np.maximum(1 - (axes**2 @ kept)[:, None], LEAST_LEFT)) ** 2
         better = out.sum(axis=0) < press - 1e-12
         press = np.where(better, out.sum(axis=0), press)
-        inner = np.where(better, axes @ (along / (size + penalty)[:, None]), inner)
+        inner = np.where(better, axes @ (along / (length + penalty)[:, None]), inner)
     slope = (own.T @ inner) / np.sqrt(given.within)[:, None]
-    return _with_noise(slope, given, due, weights, press)
+    return _with_noise(slope, given, due, weights, press, size)
+
+
+def _penalties(groups: int) -> FloatArray:
+    """Return the penalties to try, the largest first."""
+    smallest = PENALTIES[0] if groups >= ENOUGH_GROUPS else 1.0
+    tried: FloatArray = np.flip(PENALTIES[np.flatnonzero(PENALTIES >= smallest)])
+    return tried
 
 
 def _with_noise(
-    slope: FloatArray, given: GroupMeans, due: GroupMeans, weights: FloatArray, press: FloatArray
+    slope: FloatArray,
+    given: GroupMeans,
+    due: GroupMeans,
+    weights: FloatArray,
+    press: FloatArray,
+    size: float,
 ) -> GroupFit:
     """Return residuals of the groups, and what noise patients have beside them."""
     held = np.maximum((weights[:, None] * due.known).sum(axis=0), 1e-12)
@@ -97,5 +117,6 @@ def _with_noise(
     fitted = given.rooted(weights) @ slope
     explained = (fitted**2).sum(axis=0) + given.within @ slope**2
     variance = 1 - 2 * (fitted * due.rooted(weights)).sum(axis=0) + explained
-    spare = np.maximum(variance, press) - weights @ residual**2
+    variance = np.maximum(np.minimum(variance, size * press), press)
+    spare = variance - weights @ residual**2
     return GroupFit(slope, residual, np.sqrt(np.maximum(spare, 0.0)))
