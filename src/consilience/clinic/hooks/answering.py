@@ -134,15 +134,14 @@ class Answering:
         call = read_as(underway.service.call, parsed(body))
         underway.call = call
         underway.record = record = record_of(call, underway.service, self._allowed)
-        served = self._clinic.served()
         assessment = self._assessment(underway, call, record)
         if not underway.turn.take():
             return {}  # the clock ran out; the page has it
         page = self._page(underway, record)
         offers = Offers(self._clinic.rules, assessment.patient, record.resources, call.drafts())
         setting = replace(
-            self._setting(underway.service, page, served),
-            codes=_codes(served, assessment),
+            self._setting(underway.service, page, assessment.bundle),
+            codes=_codes(self._clinic.served(), assessment),
             offers=offers.of,
             unread=record.unread,
         )
@@ -174,7 +173,7 @@ class Answering:
             if underway.record is None
             else self._page(underway, underway.record)
         )
-        setting = self._setting(underway.service, page, served)
+        setting = self._setting(underway.service, page, served.bundle.manifest.name)
         return self._shown(underway, call, served.fingerprint, (late_card(setting),))
 
     def _shown(
@@ -201,10 +200,10 @@ class Answering:
         )
         return {"cards": [one.shown for one in cards]}
 
-    def _setting(self, service: Service, page: str, served: Served) -> Setting:
+    def _setting(self, service: Service, page: str, source: str) -> Setting:
         return Setting(
             page=page,
-            source=served.bundle.manifest.name,
+            source=source,
             base=self._base,
             tells_number=service.tells_number,
         )
@@ -233,7 +232,9 @@ class Answering:
 
 
 def _codes(served: Served, assessment: Assessment) -> dict[tuple[str, str | None], tuple[str, ...]]:
-    """Return the codes of what is worth measuring."""
+    """Return the codes of what is worth measuring; none where the bundle was just replaced."""
+    if served.fingerprint != assessment.model:
+        return {}
     wanted = {(test.modality, test.feature) for test in assessment.missing[:MOST_TESTS]}
     return {
         (modality.name, feature.name): feature.codes

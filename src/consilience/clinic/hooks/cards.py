@@ -213,7 +213,8 @@ def _card(
     url = more.get("url") or setting.base
     card = {
         "uuid": own,
-        "summary": shortened(summary),
+        "summary": shortened(summary)
+        or "There is advice on this patient; open the page to read it.",
         "indicator": indicator,
         "detail": detail,
         "source": {

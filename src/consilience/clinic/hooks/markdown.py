@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# What begins markup, a link, an image, HTML, an entity, code, a table, or a mention.
-ANYWHERE = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@=\"'])")
-LINE_START = re.compile(r"^([-.:]|\d{1,9}[.)])")
+# What begins emphasis, code, a link or an image, HTML, an entity, a strike or a mention.
+ANYWHERE = re.compile(r"[\\`*_\[\]<>~&@]")
+# What begins a list, a heading, a rule or a table.
+LINE_START = re.compile(r"^([-+#=|:]|\d{1,9}[.)])")
 AUTOLINK = re.compile(r"(?i)\b(www)\.|([a-z][a-z0-9+.-]*):(?=//)|\b(mailto|xmpp|javascript|data):")
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 JOINERS = {"\u200c", "\u200d"}  # inside words of some scripts
@@ -35,7 +36,7 @@ def escaped(text: str) -> str:
     Examples
     --------
     >>> escaped("<script>alert(1)</script>")
-    '&lt;script&gt;alert\\(1\\)&lt;/script&gt;'
+    '&lt;script&gt;alert(1)&lt;/script&gt;'
     >>> escaped("LDH 612 U/L, high for his group")
     'LDH 612 U/L, high for his group'
     """
@@ -43,7 +44,7 @@ def escaped(text: str) -> str:
     return LINE_START.sub(lambda found: found[1][:-1] + "\\" + found[1][-1], line)
 
 
-ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': '"', "'": "'", "=": "="}
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def _behind_a_backslash(found: re.Match[str]) -> str:
