@@ -138,14 +138,17 @@ class _Resolver:
         where = f"{file.name}, value set {name!r}"
         if name in path:
             raise InputError(f"{where} includes itself; take one of the includes out.")
-        found: dict[Code, str] = {}
+        found = {
+            _code(system, code, where): text
+            for system, codes in one.codes.items()
+            for code, text in codes.items()
+        }
         for other in one.includes:
             if other not in self._declared:
                 hint = suggestion(other, self._declared)
                 raise InputError(f"{where} includes {other!r}, which is no value set.{hint}")
-            found |= self.codes(other, (*path, name))
-        for system, codes in one.codes.items():
-            found |= {_code(system, code, where): text for code, text in codes.items()}
+            # its own codes stay first: the first is what an order is written with
+            found |= {c: t for c, t in self.codes(other, (*path, name)).items() if c not in found}
         self._done[name] = found
         return found
 
