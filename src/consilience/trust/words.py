@@ -178,7 +178,7 @@ def _effect(
 
 
 def _last(teller: Teller, value: float) -> str:
-    return teller._written(value, 1 if value < 0.1 and teller.percent else 0)
+    return teller._written(value, 1 if teller.percent and not 0.1 <= value <= 0.9 else 0)
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _subject_of(one: Contribution, notes: Notes, group: _Group) -> _Subject:
     if note.reference is not None and note.reference != (None, None):
         usual = _range(note.reference)
         return _Subject(
-            f"{label} {text}, {_against(value, note.reference)} ({usual}),", text, usual
+            f"{label} {text}, {_against(value, note.reference)} (usual {usual}),", text, usual
         )
     standing = group.standing(one.modality, one.feature, value)
     if standing is None:
