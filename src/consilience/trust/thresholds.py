@@ -57,7 +57,7 @@ def conformal_quantile(
     -------
     float
         The smallest score q with (1 + weight of those above q) / (n + 1) at most 1 - level.
-        Without weights that is the ceil((n + 1) level)-th smallest of n. Infinity where
+        With one score of weight 1 a patient, the ceil((n + 1) level)-th smallest. Infinity where
         there are too few; minus infinity where nobody need be left below.
     """
     whole = np.ones(len(scores)) if weights is None else weights
