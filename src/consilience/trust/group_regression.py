@@ -81,10 +81,8 @@ def group_regression(
     along = axes.T @ target
     press = np.full(target.shape[1], np.inf)
     inner = np.zeros_like(target)
-    least = PENALTIES[0] if len(weights) >= ENOUGH_GROUPS else 1.0
-    for penalty in PENALTIES[PENALTIES >= least][
-        ::-1
-    ]:  # the simplest first: it stays where others are no better
+    # The simplest first: it stays where others are no better.
+    for penalty in _penalties(len(weights)):
         kept = length / (length + penalty)
         error = (target - axes @ (kept[:, None] * along)) * due.known
         out = (error / np.maximum(1 - (axes**2 @ kept)[:, None], LEAST_LEFT)) ** 2
@@ -98,7 +96,7 @@ def group_regression(
 def _penalties(groups: int) -> FloatArray:
     """Return the penalties to try, the largest first."""
     smallest = PENALTIES[0] if groups >= ENOUGH_GROUPS else 1.0
-    tried: FloatArray = np.flip(PENALTIES[np.flatnonzero(PENALTIES >= smallest)])
+    tried: FloatArray = np.flip(PENALTIES[np.flatnonzero(smallest <= PENALTIES)])
     return tried
 
 
