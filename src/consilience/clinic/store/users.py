@@ -131,10 +131,6 @@ class Users:
         return self._found(select(users).where(users.c.tenant == tenant))
 
     def everyone(self) -> list[User]:
-        """Return the users of every tenant, by name; for whoever runs the service."""
-        return self._found(select(users))
-
-    def everyone(self) -> list[User]:
         """Return all users of all tenants, for whoever runs the service."""
         query = select(users).order_by(users.c.tenant, users.c.name)
         return [_user(row) for row in self._access.read(lambda c: c.execute(query).all())]
@@ -188,7 +184,7 @@ class Users:
         self._access.write(change)
 
     def _found(self, query: Select[Any]) -> list[User]:
-        ordered = query.order_by(users.c.name)
+        ordered = query.order_by(users.c.tenant, users.c.name)
         rows = self._access.read(lambda connection: connection.execute(ordered).all())
         return [_user(row) for row in rows]
 
