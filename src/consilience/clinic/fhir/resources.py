@@ -11,10 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, NoReturn, TypeAlias
 
 from consilience.clinic.fhir.identity import Identity, Whose
+from consilience.clinic.fhir.times import span_of
 from consilience.errors import InputError
 from consilience.extras import require
 from consilience.records import Unmapped
@@ -254,8 +256,8 @@ def _outer(data: Any, source: str) -> list[tuple[Json, str]]:
         entries = data.get("entry") or []
         if not isinstance(entries, list):
             raise InputError(f"{source}: the Bundle's entry is no list.")
-        found = [e for e in entries if isinstance(e, Mapping) and e.get("resource") is not None]
-        given = [(e["resource"], e.get("fullUrl")) for e in found]
+        entries = [e if isinstance(e, Mapping) else {"resource": e} for e in entries]
+        given = [(e["resource"], e.get("fullUrl")) for e in entries if "resource" in e]
     elif _is_resource(data):
         given = [(data, None)]
     elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
@@ -337,19 +339,20 @@ def _once(entries: list[_Entry], listed: list[Unmapped]) -> list[_Entry]:
         if before is entry or before.content == entry.content:
             continue
         old, new = _updated(before), _updated(entry)
-        if not (old and new) or old == new:
+        if old is None or new is None or old == new:
             unclear.add(key)
-        kept[key] = entry if new > old else before
+        else:
+            kept[key] = entry if new > old else before
     for key in unclear:
         reason = "it is there twice, differently, and nothing says which is newer."
         listed.append(Unmapped(resource=kept.pop(key).label, reason=reason))
     return list(kept.values())
 
 
-def _updated(entry: _Entry) -> str:
+def _updated(entry: _Entry) -> datetime | None:
     meta = entry.content.get("meta")
-    said = meta.get("lastUpdated") if isinstance(meta, dict) else None
-    return said if isinstance(said, str) else ""
+    said = span_of(meta.get("lastUpdated")) if isinstance(meta, dict) else None
+    return said.start if said is not None else None
 
 
 def _checked(entry: _Entry, identity: Identity, listed: list[Unmapped]) -> Resource | None:
@@ -372,7 +375,8 @@ def _fault(entry: _Entry) -> str:
         _model(entry.type).model_validate(entry.content)
     except ValidationError as reason:
         first = reason.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part)[:40] for part in first["loc"][:4] if str(part).isidentifier())
+        known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+        place = ".".join(str(part) for part in known[:4] if str(part).isidentifier())
         return f"not valid FHIR R4 ({place or 'its form'})"
     return ""
 
