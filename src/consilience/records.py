@@ -21,6 +21,7 @@ __all__ = [
     "Explanation",
     "Interval",
     "MissingTest",
+    "Option",
     "Prediction",
     "SurvivalAt",
     "Unmapped",
@@ -217,6 +218,20 @@ class MissingTest(Record):
     sentence: str = ""
 
 
+class Option(Record):
+    """What a model answers if a patient had one treatment or another.
+
+    It compares patients who were given one with patients who were given another, and
+    those differed in more than that: it is not the effect of the treatment.
+    """
+
+    modality: str
+    feature: str
+    treatment: str
+    number: float = Field(description="the number that is shown")
+    given: bool = Field(False, description="whether it is the one on record")
+
+
 class Unmapped(Record):
     """Something in a patient's record that was not taken over, and why."""
 
@@ -321,6 +336,7 @@ class Assessment(Record):
     explanation: Explanation | None = None
     counterfactuals: tuple[Counterfactual, ...] = ()
     missing: tuple[MissingTest, ...] = ()
+    options: tuple[Option, ...] = ()
     advice: tuple[Advice, ...] = ()
     unmapped: tuple[Unmapped, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -10,12 +10,18 @@ from typing import Any, Self
 from consilience.cohort import Cohort
 from consilience.records import Assessment, Prediction
 from consilience.study.bundle import Bundle
-from consilience.study.bundle.schema import FeatureSchema
+from consilience.study.bundle.annotation import (
+    actionable_of,
+    costs_of,
+    plausible_of,
+    treatments_of,
+)
 from consilience.study.bundle.shown import shown_number
 from consilience.trust.counterfactual import counterfactuals
 from consilience.trust.explanation import explain
 from consilience.trust.missing_test import missing_tests
 from consilience.trust.number import Number
+from consilience.trust.options import treatment_options
 from consilience.trust.words import FeatureNote, worded
 
 NOTHING = "nothing that the model reads was measured."
@@ -127,37 +133,19 @@ class Served:
         if quick:
             return found
         asked = (model, patient, background, number)
+        schema = self.bundle.schema
         return found | {
-            "counterfactuals": counterfactuals(*asked, self._actionable),
-            "missing": missing_tests(*asked, costs=self._costs, plausible=self._plausible),
+            "counterfactuals": counterfactuals(*asked, actionable_of(schema)),
+            "missing": missing_tests(
+                *asked, costs=costs_of(schema), plausible=plausible_of(schema)
+            ),
+            "options": treatment_options(*asked, treatments_of(schema)),
         }
-
-    @cached_property
-    def _features(self) -> dict[tuple[str, str], FeatureSchema]:
-        modalities = self.bundle.schema.modalities
-        return {(one.name, feature.name): feature for one in modalities for feature in one.features}
 
     @cached_property
     def _notes(self) -> dict[tuple[str, str], FeatureNote]:
         return {
-            key: FeatureNote(one.label or key[1], one.unit, one.reference)
-            for key, one in self._features.items()
+            (modality.name, one.name): FeatureNote(one.label or one.name, one.unit, one.reference)
+            for modality in self.bundle.schema.modalities
+            for one in modality.features
         }
-
-    @cached_property
-    def _plausible(self) -> dict[tuple[str, str], tuple[float, float]]:
-        return {
-            key: (one.low, one.high)
-            for key, one in self._features.items()
-            if one.low is not None and one.high is not None
-        }
-
-    @cached_property
-    def _actionable(self) -> dict[tuple[str, str], tuple[float, float]]:
-        return {
-            key: span for key, span in self._plausible.items() if self._features[key].actionable
-        }
-
-    @cached_property
-    def _costs(self) -> dict[tuple[str, str], float]:
-        return {key: one.cost for key, one in self._features.items() if one.cost is not None}

@@ -52,6 +52,8 @@ class FeatureNote(BaseModel):
         is left out: ``reference = { high = 5 }``.
     actionable : bool, optional
         Whether care can change it.
+    treatment : bool, optional
+        Whether its levels, or 0 and 1, are treatments to choose from.
     cost : float, optional
         Of measuring it, in a currency of yours.
     """
@@ -63,6 +65,7 @@ class FeatureNote(BaseModel):
     unit: str | None = None
     reference: list[float | None] | None = Field(None, min_length=2, max_length=2)
     actionable: bool | None = None
+    treatment: bool | None = None
     cost: float | None = Field(None, ge=0)
 
     @field_validator("reference", mode="before")
@@ -295,6 +298,11 @@ def _feature(feature: FeatureSchema, note: FeatureNote, place: str) -> FeatureSc
         )
     if feature.kind == "categorical" and (note.unit or note.reference):
         raise InputError(f"{place}: a category has neither a unit nor a reference range.")
+    if note.treatment and feature.minimum is not None and (feature.low, feature.high) != (0, 1):
+        raise InputError(
+            f"{place}.treatment: treatments to choose from are the levels of a category, or 0 and "
+            "1; this is a number."
+        )
     changes = note.changes()
     if note.unit is not None and feature.unit:
         changes.pop("unit")  # the same, as training wrote it
@@ -351,6 +359,8 @@ def _template(modality: str, feature: FeatureSchema) -> Iterator[str]:
         yield _line("unit", to_toml(feature.unit) if feature.unit else "", '"..."')
         yield _line("reference", _sides(feature), "[0, 1]")
     yield _line("actionable", "true" if feature.actionable else "", "true")
+    if feature.kind == "categorical" or (feature.low, feature.high) == (0, 1):
+        yield _line("treatment", "true" if feature.treatment else "", "true")
     yield _line("cost", "" if feature.cost is None else f"{feature.cost!r}", "0.0")
 
 
@@ -381,6 +391,12 @@ def actionable_of(schema: Schema) -> dict[Key, Plausible]:
     """Return the same of the features that care can change."""
     can = {(m.name, f.name) for m in schema.modalities for f in m.features if f.actionable}
     return {key: known for key, known in plausible_of(schema).items() if key in can}
+
+
+def treatments_of(schema: Schema) -> dict[Key, Plausible]:
+    """Return range and levels of the features whose levels are treatments."""
+    are = {(m.name, f.name) for m in schema.modalities for f in m.features if f.treatment}
+    return {key: known for key, known in plausible_of(schema).items() if key in are}
 
 
 def costs_of(schema: Schema) -> dict[Key, float]:

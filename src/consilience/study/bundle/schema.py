@@ -36,6 +36,7 @@ class FeatureSchema(Part):
     codes: tuple[str, ...] = ()  # "system|code" of FHIR, any of which means it
     reference: tuple[float | None, float | None] | None = None  # usual in the healthy
     actionable: bool = False  # whether care can change it
+    treatment: bool = False  # whether its levels are treatments to choose from
     cost: float | None = None  # of measuring it, in a currency of the user's
 
 
