@@ -139,7 +139,8 @@ class _Bundle:
 
 def _names(patient: Resource) -> set[str]:
     identifiers = patient.get("identifier")
-    given = identifiers if isinstance(identifiers, list) else ()
+    identifiers = identifiers if isinstance(identifiers, list) else []
+    given = [one for one in identifiers if isinstance(one, Mapping)]
     return {str(patient.get("id")), *(str(one.get("value")) for one in given)}
 
 
@@ -204,7 +205,7 @@ def _read(
     except UnreadableError as reason:
         unread.append(Unmapped(resource=where_of(resource), reason=str(reason)))
     # what FHIR forbids arrives all the same: a text where a list should stand, and the like
-    except (AttributeError, KeyError, TypeError, ValueError) as reason:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as reason:
         problem = f"is not as FHIR says ({type(reason).__name__})"
         unread.append(Unmapped(resource=where_of(resource), reason=problem))
     return ()

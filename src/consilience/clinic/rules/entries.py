@@ -12,6 +12,7 @@ from consilience.clinic.rules.dates import day_known
 from consilience.clinic.rules.valuesets import Code
 
 Resource = Mapping[str, Any]
+_LONGEST_NAME = 80  # what is sent as a name may be anything, and is shown
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def name_of(concept: Any) -> str:
     if concept is None:
         return ""
     shown = [str(one["display"]) for one in concept.get("coding", ()) if one.get("display")]
-    return str(concept.get("text") or (shown[0] if shown else ""))
+    name = str(concept.get("text") or (shown[0] if shown else ""))
+    return " ".join(name[:_LONGEST_NAME].split())
 
 
 def status_code(concept: Any) -> str | None:

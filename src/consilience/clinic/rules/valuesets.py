@@ -15,6 +15,7 @@ from consilience.clinic.rules.yaml_files import validated, yaml_of
 from consilience.errors import InputError, suggestion
 
 Code = tuple[str, str]
+_LONGEST_PREFIX = 16  # no ATC or ICD code is longer; what is sent may be anything
 
 
 class _Strict(BaseModel):
@@ -92,7 +93,7 @@ class ValueSets:
 def _above(code: Code) -> tuple[Code, ...]:
     """Return a code and, where its system is a tree by spelling, all that it begins with."""
     system, text = code
-    if system not in PREFIX_SYSTEMS:
+    if system not in PREFIX_SYSTEMS or len(text) > _LONGEST_PREFIX:
         return (code,)
     plain = text.replace(".", "")
     return tuple((system, plain[:end]) for end in range(1, len(plain) + 1))
