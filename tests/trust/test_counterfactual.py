@@ -99,7 +99,7 @@ def models() -> list[tuple[str, object, str, Number]]:
 
 @pytest.mark.parametrize(("name", "learner", "kind", "number"), models())
 def test_laws(name: str, learner: object, kind: str, number: Number) -> None:
-    cohort, y = synthetic_cohort(160, kind=kind, modalities=2, features=5, missing=0.2, seed=2)  # type: ignore[arg-type]
+    cohort, y = synthetic_cohort(160, kind=kind, modalities=2, features=5, missing=0.2, seed=2)
     method = LateFusion if name == "linear" else EarlyFusion
     model = method(learner).fit(cohort, y)
     background, known = background_of(cohort), ranges(cohort)
@@ -185,7 +185,7 @@ def test_no_smaller_change_is_found_by_trying_every_one(
     for a, b in itertools.product([*steps, start[0]], [*steps, start[1]]):
         moved = [x != y for x, y in zip((a, b), start, strict=True)]
         inside = all(
-            m is False or known["labs", n][0] <= v <= known["labs", n][1]  # type: ignore[operator]
+            m is False or known["labs", n][0] <= v <= known["labs", n][1]
             for m, v, n in zip(moved, (a, b), "ab", strict=True)
         )
         if inside and any(moved) and curve(np.array([a]), np.array([b]))[0] <= now / 2:
@@ -313,7 +313,7 @@ def test_three_features_together_where_two_are_not_enough() -> None:
     new = pd.DataFrame([[9.0, 9.0, 9.0, 9.0]], columns=list("abcd"), index=["n"])
     patient = Cohort(
         pd.DataFrame(index=["n"]), {"labs": Table(new, kinds=dict.fromkeys("abcd", "continuous"))}
-    )  # type: ignore[arg-type]
+    )
     number = PredictedValue("sum")
     found = counterfactuals(Sum(), patient, background_of(cohort), number, ranges(cohort), goal=6.0)
     assert [len(one_found.changes) for one_found in found] == [3]

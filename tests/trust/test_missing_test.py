@@ -51,7 +51,9 @@ def normal(n: int, covariance: list[list[float]], seed: int) -> pd.DataFrame:
 
 def cohort_of(**frames: pd.DataFrame) -> Cohort:
     index = next(iter(frames.values())).index
-    tables = {name: Table(f, kinds=dict.fromkeys(f, "continuous")) for name, f in frames.items()}
+    tables = {
+        name: Table(f, kinds=dict.fromkeys(map(str, f), "continuous")) for name, f in frames.items()
+    }
     return Cohort(pd.DataFrame(index=index), tables)
 
 

@@ -257,7 +257,8 @@ def population_stability(
     Returns
     -------
     tuple of Stability
-        The largest index first; empty if nobody was counted.
+        The largest index first. Features of a modality that measured nobody are not in
+        it: the modality itself is.
 
     Raises
     ------
@@ -271,6 +272,8 @@ def population_stability(
     names = plausible_each(known)
     found = []
     for one, counted in zip(reference.each, recent.bins, strict=True):
+        if not (one.patients and sum(counted)):  # nobody to compare: his modality says it
+            continue
         key = (one.modality, one.feature)
         called = _called(one, name_of(key, names.get(key)))
         found.append(_stability(one, np.array(counted), level / len(reference.each), called))
@@ -303,7 +306,7 @@ def _stability(
     # Bins that are empty on both sides can hold nobody by chance either.
     used = (expected > 0) | (counted > 0)
     psi = stability_index(expected[used].tolist(), counted[used].tolist())
-    free, scatter = max(int(used.sum()) - 1, 0), 1 / n + 1 / max(m, 1)
+    free, scatter = max(int(used.sum()) - 1, 0), 1 / n + 1 / m
     limit = float(scatter * stats.chi2.isf(level, free)) if free else 0.0
     status = _status(psi, limit, free)
     sentence = (
