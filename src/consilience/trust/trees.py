@@ -24,6 +24,8 @@ from consilience.trust.reasons import Reasons, gathered
 
 METHOD = "exact Shapley values of the trees (TreeExplainer), against the background"
 TOLERANCE = 1e-6  # between the trees' sum and the number told, on its scale
+# Some learners round what they are given, and a value at a threshold then falls elsewhere.
+PRECISIONS = (np.float32, np.float64)
 SIGNS_OF_TREES = ("tree_", "estimators_", "_predictors", "get_booster", "booster_")
 
 
@@ -75,23 +77,20 @@ def tree_reasons(
         return None
     if not any(hasattr(own.learner, sign) for sign in SIGNS_OF_TREES):
         return None
-    found = _tree_shap(own.learner, own.matrix, others.matrix)
-    if found is None:
-        return None
     told = float(game.linked(patient)[0])
     usual = float(game.linked(background).mean())
-    for base, effects in zip(*found, strict=True):
-        if abs(base - usual) <= TOLERANCE and abs(base + effects.sum() - told) <= TOLERANCE:
-            owners = [Player(*owner) for owner in own.owners]
-            pairs = zip(owners, effects.tolist(), strict=True)
-            return Reasons(METHOD, float(base), gathered(game.players, pairs))
+    owners = [Player(*owner) for owner in own.owners]
+    for dtype in PRECISIONS:
+        found = _tree_shap(own.learner, own.matrix.astype(dtype), others.matrix.astype(dtype))
+        for base, effects in found:
+            if abs(base - usual) <= TOLERANCE and abs(base + effects.sum() - told) <= TOLERANCE:
+                pairs = zip(owners, effects.tolist(), strict=True)
+                return Reasons(METHOD, base, gathered(game.players, pairs))
     return None
 
 
-def _tree_shap(
-    learner: Any, own: FloatArray, others: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return base values, (n_outputs,), and effects, (n_outputs, n_columns); None if not trees."""
+def _tree_shap(learner: Any, own: FloatArray, others: FloatArray) -> list[tuple[float, FloatArray]]:
+    """Return base value and effects, (n_columns,), of each output; none if it is not trees."""
     shap = require("shap", extra="trust", purpose="explaining trees")
     refused = require("shap.utils._exceptions", extra="trust", purpose="explaining trees")
     try:
@@ -99,7 +98,7 @@ def _tree_shap(
             learner, data=others, feature_perturbation="interventional", model_output="raw"
         )
     except refused.InvalidModelError:
-        return None
+        return []
     values = np.asarray(explainer.shap_values(own, check_additivity=False), dtype=float)
-    base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=float))
-    return base, values.reshape(own.shape[1], len(base)).T
+    base = np.ravel(np.asarray(explainer.expected_value, dtype=float)).tolist()
+    return list(zip(base, values.reshape(own.shape[1], len(base)).T, strict=True))
