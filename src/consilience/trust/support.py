@@ -3,9 +3,10 @@
 A number far outside what any training patient had is out of range: beyond the extremes by
 more than half the distance between the 1st and 99th percentile, as a wrong unit is. A
 patient may also be strange with every value in range: of each table the standardised
-features are summarised by principal components, and his distance is that of the squared
-components over their variances (Hotelling's T squared) with the squared rest over its own
-variance (the Q statistic; Jackson and Mudholkar, Technometrics 1979, 21:341). It is
+features are summarised by principal components, and two things are looked at: the squared
+components over their variances (Hotelling's T squared), and the squared rest that they
+leave out (the Q statistic; Jackson and Mudholkar, Technometrics 1979, 21:341). His distance is
+the larger of the two, each less its mean and over its standard deviation. It is
 compared with the 99th percentile of training patients' distances, each taken in a
 summary learned without him, so that about one in a hundred such patients is called strange.
 A missing value counts as the mean: what was not measured makes nobody strange.
@@ -126,8 +127,9 @@ class Support(Record):
         Directions in the standardised features.
     variances : tuple of float
         Of the components.
-    rest : float
-        Variance of what the components leave out.
+    rest, rest_spread : float
+        Mean and standard deviation of the squared rest that the components leave out, as
+        they are of normal features.
     usual : float or None
         The 99th percentile of held-out patients' distances; None: too few patients.
     patients : int
@@ -140,6 +142,7 @@ class Support(Record):
     components: tuple[tuple[float, ...], ...]
     variances: tuple[float, ...]
     rest: float
+    rest_spread: float
     usual: float | None
     patients: int
 
@@ -172,6 +175,7 @@ class Support(Record):
         share = np.cumsum(variances) / max(variances.sum(), 1e-12)
         k = min(int(np.searchsorted(share, VARIANCE)) + 1, MOST_COMPONENTS, len(variances))
         k = int(min(k, (variances > 1e-9).sum())) or 1
+        left = np.append(variances[k:], 0.01 * variances.mean())  # never none at all
         return cls(
             modality=name,
             features=features,
@@ -179,7 +183,8 @@ class Support(Record):
             scale=_rounded(scale),
             components=tuple(_rounded(row) for row in directions[:k]),
             variances=_rounded(np.maximum(variances[:k], 1e-9)),
-            rest=float(max(variances[k:].sum(), 0.01 * variances.sum())),
+            rest=float(left.sum()),
+            rest_spread=float(np.sqrt(2 * (left**2).sum())),
             usual=None,
             patients=len(values),
         )
@@ -204,8 +209,10 @@ class Support(Record):
         components = np.array(self.components)
         along = standard @ components.T
         left = ((standard - along @ components) ** 2).sum(axis=1)
-        squared = (along**2 / np.array(self.variances)).sum(axis=1) + left / self.rest
-        return np.asarray(np.sqrt(squared))
+        squared = (along**2 / np.array(self.variances)).sum(axis=1)
+        k = len(self.variances)
+        inside, outside = (squared - k) / np.sqrt(2 * k), (left - self.rest) / self.rest_spread
+        return np.asarray(np.maximum(inside, outside))
 
     def strange(self, cohort: Cohort) -> list[str]:
         """Return, for each patient, why he is unlike the training patients; "" if he is not."""
@@ -224,8 +231,8 @@ class Support(Record):
 def strangeness(cohort: Cohort) -> FloatArray | None:
     """Return how far each patient is from the others, in the table in which he is farthest.
 
-    Each distance is taken in a summary learned without him, over the 99th percentile of
-    its table. None where there is no table; 0 of a patient whom none measured.
+    Each distance is taken in a summary learned without him: 0 is the table's median and 1
+    its 99th percentile. None where there is no table; 0 of a patient whom none measured.
     """
     found = np.zeros(len(cohort))
     tables = 0
@@ -237,7 +244,8 @@ def strangeness(cohort: Cohort) -> FloatArray | None:
                 tables += 1
                 distances = held_out_distances(values[:, kept])
                 places = cohort.positions(name)
-                own = distances[places[places >= 0]] / np.quantile(distances, USUAL)
+                middle, usual = np.quantile(distances, (0.5, USUAL))
+                own = (distances[places[places >= 0]] - middle) / (usual - middle or 1.0)
                 found[places >= 0] = np.maximum(found[places >= 0], own)
     return found if tables else None
 
