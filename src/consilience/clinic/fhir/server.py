@@ -220,7 +220,7 @@ class FhirServer:
                     if status == 200:
                         return self._whole(answer, where)
                     wait = answer.headers.get("Retry-After", "")
-            except httpx.HTTPError:
+            except (httpx.HTTPError, httpx.InvalidURL):
                 status, wait = 0, ""
             if status and status not in _AGAIN:
                 break
