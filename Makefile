@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports docs bench lock format clean
+.PHONY: help demo clinic test check lint types imports docs bench lock format clean
 
 # The first interpreter that is new enough; another one: make demo PYTHON=/path/to/python
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
@@ -24,6 +24,9 @@ help: ## Show what can be made
 
 demo: $(VENV)/installed-core ## Run a real study: 92 patients, five omics and clinical
 	@$(BIN)/consilience demo --resume
+
+clinic: $(VENV)/installed-clinic ## Decision support on invented patients, in the browser
+	@$(BIN)/consilience clinic demo
 
 test: $(VENV)/installed-all ## Run every test
 	@$(BIN)/python -m pytest --numprocesses=auto $(PYTEST)
@@ -71,10 +74,15 @@ $(VENV)/installed-core: $(VENV)/created pyproject.toml constraints.txt
 	@$(INSTALL) --editable .
 	@touch $@
 
+$(VENV)/installed-clinic: $(VENV)/created pyproject.toml constraints.txt
+	@echo "Installing Consilience for the clinic into $(VENV) (a minute or two, once) ..."
+	@$(INSTALL) --editable '.[clinic]'
+	@touch $@ $(VENV)/installed-core
+
 $(VENV)/installed-all: $(VENV)/created pyproject.toml constraints.txt
 	@echo "Installing Consilience with its extras into $(VENV) (a few minutes, once) ..."
 	@$(INSTALL) --editable '.[$(EXTRAS)]'
-	@touch $@ $(VENV)/installed-core
+	@touch $@ $(VENV)/installed-core $(VENV)/installed-clinic
 
 $(VENV)/created:
 	@if [ -z "$(PYTHON)" ]; then \
