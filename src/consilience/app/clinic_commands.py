@@ -149,24 +149,36 @@ def documents(
 
 @rules_app.command("list")
 def list_rules(rules: Rules = None) -> None:
-    """List every rule with its source."""
+    """List every rule with its source, and whether a medical professional has reviewed it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from consilience.clinic.rules import load_rules, rules_table
 
-    typer.echo(rules_table(load_rules(tuple(rules or ()))))
+    head, *rows = rules_table(load_rules(tuple(rules or ())))
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)
 
 
 @rules_app.command("check")
 def check_rules(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Your own; without it those shipped.")
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Your own; without any those shipped.")
     ] = None,
 ) -> None:
     """Read rules and run the vignettes beside them: patients who must, and must not, trigger."""
-    from consilience.clinic.rules import check_vignettes
+    from consilience.clinic.rules import check_rules as checked
 
-    report = check_vignettes(folder)
-    typer.echo(str(report))
-    if not report.passed:
+    outcomes = checked(folders or (), shipped=not folders)
+    failed = [one for one in outcomes if not one.passed]
+    for one in failed:
+        typer.echo(f"{one.rule}: {one.vignette}: {one.problem}")
+    rules = len({one.rule for one in outcomes})
+    typer.echo(f"{rules} rules, {len(outcomes)} vignettes, {len(failed)} failed.")
+    if failed:
         raise typer.Exit(1)
 
 
