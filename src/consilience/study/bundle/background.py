@@ -8,8 +8,8 @@ What it protects. No number in it is of fewer than five patients: who was measur
 than five of a group is not in it, a value known of fewer than five is a gap. A value beyond
 the fifth smallest or the fifth largest of all is first brought there, so that one extreme
 patient does not show in a mean. A level of a category is named only if five patients have
-it. Means are rounded to about a hundredth of a standard deviation, so that nobody is found
-by taking four known patients from a mean of five. Ids are not kept.
+it. Means are rounded, to between a twentieth and a two-hundredth of a standard deviation, so
+that nobody is found by taking four known patients from a mean of five. Ids are not kept.
 
 What it does not protect. Groups are of patients who are alike: of a group in which all have
 the same value that value is told, and who is known to be much like its mean is likely to
@@ -36,7 +36,9 @@ AT_LEAST = 5  # patients behind each number
 MOST = 60  # condensed patients
 MOST_PATIENTS = 6_000  # of larger cohorts these many are drawn
 MOST_COLUMNS = 1_000  # of a table, by which patients are compared
-FINENESS = 50  # of a standard deviation: how far a mean is rounded, or less
+FINENESS = 20  # of a standard deviation: how far a mean is rounded, or less
+SELDOM = 0.2  # features known of a smaller share of those measured have gaps here
+FEWEST_GROUPS = 8  # for which gaps are left rather than groups made larger
 
 
 def condensed(cohort: Cohort, names: tuple[str, ...]) -> Cohort | None:
@@ -61,7 +63,7 @@ def condensed(cohort: Cohort, names: tuple[str, ...]) -> Cohort | None:
     if not tables or len(cohort) < 2 * AT_LEAST:
         return None
     some = cohort.only(tables)[_drawn(cohort)]
-    groups = alike(_compared(some), max(AT_LEAST, -(-len(some) // MOST)))
+    groups = alike(_compared(some), _size(some))
     index = pd.Index([f"like {len(group)} patients, {i}" for i, group in enumerate(groups, 1)])
     made = {name: _means(some, name, groups, index) for name in tables}
     known = {name: table for name, table in made.items() if table is not None}
@@ -70,6 +72,30 @@ def condensed(cohort: Cohort, names: tuple[str, ...]) -> Cohort | None:
     sizes = pd.DataFrame({WEIGHT: [len(group) for group in groups]}, index=index)
     measured = [any(label in table.index for table in known.values()) for label in index]
     return Cohort(sizes[measured], known, name="background")
+
+
+def _size(cohort: Cohort) -> int:
+    """Return the smallest group: larger where there are gaps, so that five values are known.
+
+    Of k patients of whom a share s is known, ks - sqrt(ks(1 - s)) is to be five, s being that
+    of a feature with more gaps than nine in ten have.
+    """
+    shares = [_known(cohort, name) for name in cohort.modalities]
+    usual = [share[share >= SELDOM] for share in shares]
+    share = float(np.quantile(np.concatenate([*usual, [1.0]]), 0.1))
+    sizes = np.arange(AT_LEAST, int(3 * AT_LEAST / SELDOM))
+    enough = sizes * share - np.sqrt(sizes * share * (1 - share)) >= AT_LEAST
+    due = int(sizes[np.argmax(enough)])
+    return max(-(-len(cohort) // MOST), min(due, max(AT_LEAST, len(cohort) // FEWEST_GROUPS)))
+
+
+def _known(cohort: Cohort, name: str) -> FloatArray:
+    """Return the share of those whom a table measured of whom each feature is known."""
+    table, rows = cohort.modalities[name], cohort.positions(name)[cohort.has(name)]
+    assert isinstance(table, Table)
+    numbers = (~np.isnan(_evenly(table.numeric_at(rows)))).mean(axis=0) if len(rows) else []
+    words = table.categorical.iloc[rows].notna().mean().to_numpy(dtype=float)
+    return np.concatenate([numbers, words]) if len(rows) else np.zeros(0)
 
 
 def _drawn(cohort: Cohort) -> Positions:
@@ -177,7 +203,7 @@ def _mean(values: FloatArray) -> FloatArray:
 
 
 def _rounded(means: FloatArray, values: FloatArray) -> FloatArray:
-    """Return means rounded to a power of ten below a fiftieth of a standard deviation."""
+    """Return means rounded to a power of ten below a twentieth of a standard deviation."""
     count = np.maximum((~np.isnan(values)).sum(axis=0), 1)
     centre = np.nansum(values, axis=0) / count
     spread = np.sqrt(np.nansum((values - centre) ** 2, axis=0) / count)
