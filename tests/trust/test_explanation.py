@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sksurv.ensemble import RandomSurvivalForest
 from tests.laws.cohorts import complete_cohort, gappy_cohort
 from tests.laws.methods import KINDS, Case, data, fitted, methods
@@ -14,6 +14,7 @@ from consilience.errors import InputError
 from consilience.fusion import EarlyFusion, LateFusion
 from consilience.fusion.deep import DeepFusion
 from consilience.records import Explanation
+from consilience.trust import game
 from consilience.trust.explanation import explain
 from consilience.trust.number import EventWithin, Number, PredictedValue, ProbabilityOf
 
@@ -161,3 +162,16 @@ def test_mistakes_are_named():
         explain(model, cohort[[0]], cohort[:0], VALUE)
     with pytest.raises(InputError, match="no probabilities"):
         explain(model, cohort[[0]], cohort, ONE)
+
+
+@pytest.mark.parametrize("method", [EarlyFusion, LateFusion])
+@pytest.mark.parametrize("kind", ["continuous", "multiclass"])
+def test_asking_in_small_parts_changes_nothing(method, kind, monkeypatch):
+    cohort, y = gappy_cohort(kind)
+    learner = {"continuous": Ridge(), "multiclass": LogisticRegression()}[kind]
+    model = method(learner).fit(cohort, y)
+    asked = (model, cohort[[25]], cohort[:16], number_for(kind, model))
+    whole = explain(*asked)
+    monkeypatch.setattr(game, "AT_ONCE", 60)  # numbers: four or five patients
+    parts = effects_of(explain(*asked))
+    assert parts == pytest.approx(effects_of(whole), abs=1e-9)

@@ -92,10 +92,12 @@ def probes_of(game: ModelGame, *, pointwise: bool) -> dict[str, Probe] | None:
 
 
 def curves_of(game: ModelGame, probes: dict[str, Probe], *, alone: bool) -> dict[str, Curve]:
-    """Ask the model about all variants of all blocks at once."""
-    cohort, spans = laid_out(probes, alone=alone)
-    answers = game.linked(cohort)
-    return {name: probe.curve(answers[spans[name]]) for name, probe in probes.items()}
+    """Ask the model about all variants of all blocks."""
+    cohorts = laid_out(probes, alone=alone, at_once=game.at_once)
+    answers = np.concatenate([game.linked(cohort) for cohort in cohorts])
+    stops = np.cumsum([probe.size for probe in probes.values()])
+    each = np.split(answers, stops[:-1])
+    return {n: probe.curve(own) for (n, probe), own in zip(probes.items(), each, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,20 @@ class Game(ABC):
         ndarray of shape (n_paths, n_own + 1)
         """
         n_paths, width = orders.shape
-        turn = np.argsort(orders, axis=1)
-        joined = turn[:, None, :] < np.arange(width + 1)[None, :, None]
-        masks = np.repeat(starts[:, None, :], width + 1, axis=1)
-        masks[:, :, self.spans[name]] = joined
-        flat = self.values(masks.reshape(-1, starts.shape[1]), np.repeat(rows, width + 1))
-        return flat.reshape(n_paths, width + 1)
+        turn, total = np.argsort(orders, axis=1), n_paths * (width + 1)
+        found = np.empty(total)
+        step = 4 * self.at_once
+        for start in range(0, total, step):
+            path, joined = np.divmod(np.arange(start, min(start + step, total)), width + 1)
+            masks = starts[path]
+            masks[:, self.spans[name]] = turn[path] < joined[:, None]
+            found[start : start + step] = self.values(masks, rows[path])
+        return found.reshape(n_paths, width + 1)
+
+    @property
+    def at_once(self) -> int:
+        """How many hybrids are built and asked about at once."""
+        return max(1, AT_ONCE // max(1, len(self.players)))
 
 
 class ModelGame(Game):
@@ -104,9 +112,8 @@ class ModelGame(Game):
         _, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
         found = np.empty(len(first))
         for together in self.hybrids.sides(masks[first]):
-            step = max(1, AT_ONCE // max(1, len(self.players)))
-            for start in range(0, len(together), step):
-                own = together[start : start + step]
+            for start in range(0, len(together), self.at_once):
+                own = together[start : start + self.at_once]
                 cohort = self.hybrids.cohort(masks[first[own]], rows[first[own]])
                 found[own] = self.linked(cohort)
         return np.asarray(found[inverse])

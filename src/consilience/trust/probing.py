@@ -7,14 +7,15 @@ is for others to verify.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from consilience.cohort import Cohort
-from consilience.cohort.modality import FloatArray, Modality, Positions
-from consilience.trust.hybrid import Block, Mask, TableBlock, WholeBlock, assembled, table_of
+from consilience.cohort.modality import FloatArray, Positions
+from consilience.trust.hybrid import Block, Mask, Part, TableBlock, WholeBlock, assembled, table_of
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,19 @@ class Probe(ABC):
 
     Attributes
     ----------
-    modality : Modality
-    positions : ndarray of int
-        Of each variant in it, -1 for not measured.
+    size : int
+        How many there are.
     """
 
-    modality: Modality
-    positions: Positions
+    size: int
+
+    @abstractmethod
+    def part(self, variants: Positions) -> Part:
+        """Return some variants as a modality, and each one's position in it."""
 
     @abstractmethod
     def curve(self, answers: FloatArray) -> Curve:
-        """Return what the model's answers for the variants say."""
+        """Return what the model's answers for all variants say."""
 
 
 class TableProbe(Probe):
@@ -77,32 +80,35 @@ class TableProbe(Probe):
     """
 
     def __init__(self, block: TableBlock, *, pointwise: bool) -> None:
-        self.block, self.pointwise = block, pointwise
+        self.block = block
         numbers = np.vstack([block.own.numeric, block.numeric])
         words = np.vstack([block.own.text, block.text])
-        middle = _middle(numbers)
+        self.middle = _middle(numbers)
         self.numbers = [
-            _points(numbers[:, j], middle[j], pointwise) for j in range(numbers.shape[1])
+            _points(column, at, pointwise)
+            for column, at in zip(numbers.T, self.middle, strict=True)
         ]
         self.words = [pd.unique(words[:, j]).tolist() for j in range(words.shape[1])]
-        sizes = [len(points) for points in self.numbers] + [
-            len(levels) - 1 for levels in self.words
-        ]
+        tried = [*self.numbers, *(np.array(own[1:], dtype=object) for own in self.words)]
+        sizes = [len(values) for values in tried]
         self.stops = np.cumsum([1, *sizes])
-        rows = np.tile(middle, (self.stops[-1], 1))
-        text = np.tile(np.array([w[0] for w in self.words], dtype=object), (self.stops[-1], 1))
-        tried = [*self.numbers, *(np.array(levels[1:], dtype=object) for levels in self.words)]
-        width = rows.shape[1]
-        for j, values in enumerate(tried):
-            own = slice(self.stops[j], self.stops[j + 1])
-            if j < width:
-                rows[own, j] = values
-            else:
-                text[own, j - width] = values
-        self.middle = middle
-        self.modality = table_of(block.own.table, rows.astype(block.own.numeric.dtype), text)
-        gone = [-1] if block.partial else []
-        self.positions = np.array([*range(len(rows)), *gone], dtype=np.intp)
+        self.column = np.concatenate([[-1], np.repeat(np.arange(len(tried)), sizes)])
+        self.value = np.concatenate([[None], *(v.astype(object) for v in tried)])
+        self.size = len(self.column) + block.partial
+
+    def part(self, variants: Positions) -> Part:
+        width, dtype = len(self.numbers), self.block.own.numeric.dtype
+        numbers = np.tile(self.middle.astype(dtype), (len(variants), 1))
+        text = np.empty((len(variants), len(self.words)), dtype=object)
+        text[:] = [levels[0] for levels in self.words]
+        gone = variants == len(self.column)
+        column = self.column[np.where(gone, 0, variants)]
+        number = np.flatnonzero((column >= 0) & (column < width))
+        numbers[number, column[number]] = self.value[variants[number]].astype(float)
+        word = np.flatnonzero(column >= width)
+        text[word, column[word] - width] = self.value[variants[word]]
+        table = table_of(self.block.own.table, numbers, text)
+        return table, np.where(gone, -1, np.arange(len(variants)))
 
     def curve(self, answers: FloatArray) -> Curve:
         added = answers - answers[0]
@@ -128,9 +134,10 @@ class WholeProbe(Probe):
     """Variants of a block that goes over as a whole: the patient's own, and the others'."""
 
     def __init__(self, block: WholeBlock, n: int) -> None:
-        his = np.array([True] + [False] * n)
-        rows = np.array([0, *range(n)], dtype=np.intp)
-        self.modality, self.positions = block.part(his[:, None], rows)
+        self.block, self.size = block, n + 1
+
+    def part(self, variants: Positions) -> Part:
+        return self.block.part((variants == 0)[:, None], np.maximum(variants - 1, 0))
 
     def curve(self, answers: FloatArray) -> Curve:
         others = (answers[1:] - answers[0])[:, None]
@@ -144,24 +151,29 @@ def probe_of(block: Block, n: int, *, pointwise: bool) -> Probe | None:
     return WholeProbe(block, n) if isinstance(block, WholeBlock) and not block.forks else None
 
 
-def laid_out(probes: dict[str, Probe], *, alone: bool) -> tuple[Cohort, dict[str, slice]]:
-    """Return all variants as patients, and which are of which block.
+def laid_out(probes: dict[str, Probe], *, alone: bool, at_once: int) -> Iterator[Cohort]:
+    """Yield all variants as patients, block after block, some at once.
 
     Parameters
     ----------
     probes : dict of str to Probe
     alone : bool
         Whether the other blocks are not measured; otherwise they stand in their middle.
+    at_once : int
+        How many patients.
     """
-    stops = np.cumsum([0, *(len(probe.positions) for probe in probes.values())])
-    n = int(stops[-1])
-    spans, parts = {}, {}
-    for i, (name, probe) in enumerate(probes.items()):
-        positions = np.full(n, -1 if alone else probe.positions[0], dtype=np.intp)
-        spans[name] = slice(int(stops[i]), int(stops[i + 1]))
-        positions[spans[name]] = probe.positions
-        parts[name] = (probe.modality, positions)
-    return assembled(n, parts), spans
+    stops = np.cumsum([0, *(probe.size for probe in probes.values())])
+    for start in range(0, int(stops[-1]), at_once):
+        end = min(start + at_once, int(stops[-1]))
+        parts = {}
+        for first, last, (name, probe) in zip(stops, stops[1:], probes.items(), strict=False):
+            variants = np.arange(max(start, first), max(start, first, min(end, last))) - first
+            modality, own = probe.part(np.concatenate([[0], variants]).astype(np.intp))
+            positions = np.full(end - start, -1 if alone else own[0], dtype=np.intp)
+            begin = max(start, first) - start
+            positions[begin : begin + len(variants)] = own[1:]
+            parts[name] = (modality, positions)
+        yield assembled(end - start, parts)
 
 
 def _middle(numbers: FloatArray) -> FloatArray:
