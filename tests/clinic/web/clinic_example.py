@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from consilience.clinic import Clinic, ClinicSettings
+from consilience.clinic.store.records import ROLES
 from consilience.cohort import Binary, Cohort, Table
 from consilience.fusion import EarlyFusion
 from consilience.metrics.scores import Probabilities
@@ -80,6 +81,8 @@ def cohort(n: int = 240) -> tuple[Cohort, Any]:
 
 def write_bundle(folder: Path) -> Path:
     """Write a bundle that knows its reliability, with notes on its features."""
+    from dataclasses import replace
+
     made, outcome = cohort()
     target = outcome.of(made)
     made, y = target.cohort, target.y
@@ -94,8 +97,6 @@ def write_bundle(folder: Path) -> Path:
         for one in bundle.schema.modalities
     )
     schema = Schema(patients=bundle.schema.patients, modalities=noted)
-    from dataclasses import replace
-
     replace(bundle, schema=schema).save(folder)
     return folder
 
@@ -105,13 +106,16 @@ def _noted(feature: FeatureSchema) -> FeatureSchema:
 
 
 def open_clinic(bundle: Path, database: Path, clock: Clock, **more: Any) -> Clinic:
-    """Return decision support on a bundle, with a user of each role in two tenants."""
+    """Return decision support on a bundle and a database."""
     settings = ClinicSettings(bundle=bundle, database=f"sqlite:///{database}", now=clock, **more)
-    clinic = Clinic(settings)
+    return Clinic(settings)
+
+
+def people(clinic: Clinic) -> None:
+    """Add a user of each role in two tenants."""
     for tenant, suffix in (("local", ""), ("other", "-elsewhere")):
-        for role in ("clinician", "auditor", "administrator"):
+        for role in ROLES:
             clinic.store.users.add(role + suffix, PASSWORD, role, tenant)
-    return clinic
 
 
 def record(
@@ -129,7 +133,7 @@ def record(
                 "id": patient,
                 "name": [{"text": name}],
                 "gender": "female",
-                "birthDate": born,
+                **({"birthDate": born} if born else {}),
             }
         }
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,18 +36,23 @@ def entries_shown(entries: Sequence[Entry], patients: Sequence[PatientBrief]) ->
     for entry in entries:
         brief = known.get(entry.patient or "")
         unknown = "" if entry.patient is None else "(no longer kept)"
-        detail = "; ".join(f"{name}: {_plain(value)}" for name, value in entry.detail.items())
+        told = {name: _plain(value) for name, value in entry.detail.items()}
+        detail = "; ".join(f"{name}: {value}" for name, value in told.items() if value)
         name, key = (unknown, "") if brief is None else (brief.name or "(no name)", brief.key)
         found.append(EntryShown(entry, name, key, detail))
     return found
 
 
 def _plain(value: object) -> str:
+    """Return a value of an entry's detail to read; a long hash by its beginning."""
+    if value is None:
+        return ""
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.3g}"
-    return value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:12] if re.fullmatch(r"[0-9a-f]{40,}", text) else text
 
 
 def audit(visit: Visit) -> Response:

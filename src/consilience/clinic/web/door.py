@@ -14,6 +14,7 @@ from consilience.clinic.store import StoreUnavailable
 from consilience.clinic.web.cookies import Cookies, is_form_token
 from consilience.clinic.web.forms import Form, read_form
 from consilience.clinic.web.organisation import Organisation
+from consilience.clinic.web.practices import Practices
 from consilience.clinic.web.refusals import NotAllowed, NotSignedIn, Refused
 from consilience.clinic.web.settings import WebSettings
 from consilience.clinic.web.visit import Page, Visit
@@ -37,8 +38,9 @@ class Door:
     def __init__(self, clinic: Clinic, settings: WebSettings) -> None:
         self.clinic, self.settings = clinic, settings
         self.cookies = Cookies(secure=clinic.settings.secure)
+        self.practices = Practices(clinic)
         oidc = clinic.settings.oidc
-        self.organisation = oidc and Organisation(oidc, clinic.settings.audience)
+        self.organisation = None if oidc is None else Organisation(oidc, clinic.settings.audience)
 
     def endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """Return what answers requests for a page."""
@@ -89,6 +91,7 @@ class Door:
             clinic=self.clinic,
             settings=self.settings,
             cookies=self.cookies,
+            practices=self.practices,
             where=page.where,
             user=user,
             secret=stranger if user is None else token,

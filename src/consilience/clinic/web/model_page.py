@@ -46,7 +46,6 @@ def facts(bundle: Bundle, fingerprint: str) -> list[Fact]:
         Fact("Predicts", f"{manifest.outcome} ({manifest.kind}{unit})"),
         Fact("From", ", ".join(bundle.schema.names)),
         Fact("Candidate", manifest.candidate),
-        Fact("Made", manifest.created),
         Fact("Trained on", f"{provenance.patients:,} patients"),
         Fact("Fingerprint", fingerprint),
     ]

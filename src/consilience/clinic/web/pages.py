@@ -28,4 +28,5 @@ def error_page(request: Request, status: int, sentence: str) -> Response:
         Shown as it stands, without markup.
     """
     title = HTTPStatus(status).phrase.capitalize()
-    return html("error", status, {"title": title, "sentence": sentence})
+    nobody = {"who": None, "links": (), "here": "", "form_token": ""}
+    return html("error", status, {**nobody, "title": title, "sentence": sentence})

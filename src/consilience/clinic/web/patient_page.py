@@ -16,11 +16,12 @@ from consilience.clinic.web.drawing import Bar, Trend, bars, trend
 from consilience.clinic.web.refusals import Refused
 from consilience.clinic.web.roles import Permission
 from consilience.clinic.web.visit import Page, Visit
-from consilience.clinic.web.wording import feature, number
+from consilience.clinic.web.wording import Labels, feature, number
 from consilience.clinic.web.worklist import most_urgent
 from consilience.records import Advice, Assessment, MissingTest
 
 SHOWN_IN_SHORT = 3
+SHOWN_AT_ONCE = 3
 REASONS = (*OVERRIDE_REASONS.values(), "Another reason")
 _CARDS = UUID("4c1e9a3a-6f0e-4f57-9f2f-0f6b5a1f8b3d")
 
@@ -57,7 +58,14 @@ class PatientShown:
     advice: tuple[AdviceShown, ...]
     own_card: str
     own_answers: tuple[Answer, ...]
+    labels: Labels
     reasons: tuple[str, ...] = REASONS
+
+    @property
+    def first(self) -> int:
+        """How many pieces of advice are open to the eye: what is urgent, and three at least."""
+        urgent = sum(one.advice.urgency != "info" for one in self.advice)
+        return max(urgent, SHOWN_AT_ONCE)
 
     @property
     def bars(self) -> tuple[Bar, ...]:
@@ -74,18 +82,29 @@ class PatientShown:
         parts = [
             p for p in (why.contributions if why else ()) if (p.feature is None) != of_features
         ]
-        moving = [part for part in parts if part.effect]
+        moving = [part for part in parts if f"{part.effect:.2f}" not in ("0.00", "-0.00")]
         return bars(sorted(moving, key=lambda part: -abs(part.effect)))
+
+    @property
+    def still(self) -> list[str]:
+        """What is looked at and hardly moves the number, the first ten."""
+        why = None if self.assessment is None else self.assessment.explanation
+        moving = {bar.part for bar in self.bars}
+        parts = [p for p in (why.contributions if why else ()) if p.feature is not None]
+        rest = [
+            f"{feature(p, self.labels)} {p.value or ''}".strip() for p in parts if p not in moving
+        ]
+        return [*rest[:10], f"{len(rest) - 10} more"] if len(rest) > 10 else rest
 
     @property
     def summary(self) -> str:
         """What raises and what lowers the number most, in one line."""
         said = []
         for raises, verb in ((True, "Raised by"), (False, "Lowered by")):
-            names = [feature(bar.part) for bar in self.bars if bar.raises is raises]
+            names = [feature(bar.part, self.labels) for bar in self.bars if bar.raises is raises]
             if names:
-                said.append(f"{verb} {', '.join(names[:SHOWN_IN_SHORT])}")
-        return "; ".join(said).capitalize() + "." if said else ""
+                said.append(f"{verb} {', '.join(names[:SHOWN_IN_SHORT])}.")
+        return " ".join(said)
 
     @property
     def probability(self) -> bool:
@@ -123,7 +142,9 @@ def card_of(tenant: str, assessment: Assessment, rule: str) -> str:
 def identity(fhir: dict[str, Any], today: date) -> str:
     """Return sex, age and birth date as the record has them."""
     entries = (entry.get("resource", {}) for entry in fhir.get("entry", ()))
-    person = next((one for one in entries if one.get("resourceType") == "Patient"), {})
+    person: dict[str, Any] = next(
+        (one for one in entries if one.get("resourceType") == "Patient"), {}
+    )
     said = [str(person["gender"])] if person.get("gender") else []
     try:
         born = date.fromisoformat(str(person.get("birthDate", "")))
@@ -156,6 +177,7 @@ def shown(visit: Visit, record: PatientRecord) -> PatientShown:
         advice=tuple(advice),
         own_card=own_card,
         own_answers=own_answers,
+        labels=visit.labels,
     )
 
 

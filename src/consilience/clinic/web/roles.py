@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consilience.clinic.store.records import Role
 
 
 class Permission(Enum):
@@ -18,7 +22,7 @@ class Permission(Enum):
     USERS = "manage who may sign in"
 
 
-ROLES: MappingProxyType[str, frozenset[Permission]] = MappingProxyType(
+ROLES: MappingProxyType[Role, frozenset[Permission]] = MappingProxyType(
     {
         "clinician": frozenset(
             {Permission.PATIENTS, Permission.UPLOAD, Permission.PRACTICE, Permission.MODEL}
@@ -36,4 +40,4 @@ everything, as in a practice of one; what he looks at stands in the trail as wel
 
 def may(role: str, permission: Permission) -> bool:
     """Return whether a role has a permission; an unknown role has none."""
-    return permission in ROLES.get(role, frozenset())
+    return any(known == role and permission in its for known, its in ROLES.items())

@@ -16,12 +16,14 @@ from consilience.clinic.web.refusals import NotFound, NotSignedIn, Refused
 from consilience.clinic.web.rendering import HEADERS, html
 from consilience.clinic.web.roles import Permission, may
 from consilience.clinic.web.settings import WebSettings
+from consilience.clinic.web.wording import Labels
 from consilience.errors import InputError
 
 if TYPE_CHECKING:
     from consilience.clinic.clinic import Clinic
     from consilience.clinic.store import PatientRecord, User
     from consilience.clinic.web.organisation import Organisation
+    from consilience.clinic.web.practices import Practices
 
 NAVIGATION = (
     ("/worklist", "Worklist", Permission.PATIENTS),
@@ -42,6 +44,8 @@ class Visit:
     clinic : Clinic
     settings : WebSettings
     cookies : Cookies
+    practices : Practices
+        What was counted of each practice.
     where : str
         The page's place in the navigation, such as "/worklist".
     user : User, optional
@@ -60,6 +64,7 @@ class Visit:
     clinic: Clinic
     settings: WebSettings
     cookies: Cookies
+    practices: Practices
     where: str
     user: User | None
     secret: str
@@ -94,6 +99,12 @@ class Visit:
     def may(self, permission: Permission) -> bool:
         """Return whether the user has a permission."""
         return self.user is not None and may(self.user.role, permission)
+
+    @property
+    def labels(self) -> Labels:
+        """What clinicians call the features of the model that is served."""
+        modalities = self.clinic.served().bundle.schema.modalities
+        return {(m.name, f.name): f.label for m in modalities for f in m.features if f.label}
 
     def patient(self) -> PatientRecord:
         """Return the patient whose key stands in the address.
@@ -170,7 +181,7 @@ class Visit:
     def refused(self, refusal: Refused) -> Response:
         """Return the page of a refusal."""
         return self.page(
-            "refused", status=refusal.status, title=refusal.title, sentence=refusal.sentence
+            "error", status=refusal.status, title=refusal.title, sentence=refusal.sentence
         )
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from markupsafe import Markup, escape
 
-from consilience.records import Assessment, Contribution, MissingTest
+from consilience.records import Assessment, Change, Contribution, MissingTest
+
+Labels: TypeAlias = Mapping[tuple[str, str], str]
+"""What clinicians call features, by modality and feature."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,16 @@ def effect(value: float) -> str:
 
 
 def measured(part: Contribution) -> str:
-    """Return what a contribution is of, in its measured value and usual range."""
+    """Return what was measured, and what is usual."""
     value = part.value or ("" if part.feature is None else "not measured")
-    return f"{value} (usual {part.usual})" if value and part.usual else value
+    return f"{value} (usual: {part.usual})" if value and part.usual else value
 
 
-def feature(part: Contribution | MissingTest) -> str:
-    """Return what is meant: a feature, or a modality as a whole."""
-    return part.modality if part.feature is None else part.feature
+def feature(part: Contribution | MissingTest | Change, labels: Labels | None = None) -> str:
+    """Return what is meant: a feature as clinicians call it, or a modality as a whole."""
+    if part.feature is None:
+        return part.modality
+    return (labels or {}).get((part.modality, part.feature), part.feature)
 
 
 def sentence(text: str) -> str:

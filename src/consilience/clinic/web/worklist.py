@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from consilience.clinic.store import PatientBrief
 from consilience.clinic.web.roles import Permission
 from consilience.clinic.web.visit import Page, Visit
-from consilience.clinic.web.wording import Badge, feature, measured, urgency
+from consilience.clinic.web.wording import Badge, Labels, feature, urgency
 from consilience.records import Advice, Assessment
 
 ORDER = ("critical", "warning", "info")
@@ -26,10 +26,16 @@ class Row:
     brief : PatientBrief
     assessment : Assessment, optional
         The newest; None where he was never assessed.
+    labels : mapping
+        What features are called.
+    off_target : bool
+        Whether he misses a target of the practice's.
     """
 
     brief: PatientBrief
     assessment: Assessment | None
+    labels: Labels = field(default_factory=dict, repr=False)
+    off_target: bool = False
 
     @property
     def advice(self) -> int:
@@ -41,12 +47,6 @@ class Row:
         """The most urgent of them."""
         given = () if self.assessment is None else self.assessment.advice
         return urgency(most_urgent(given)[0].urgency) if given else None
-
-    @property
-    def off_target(self) -> bool:
-        """Whether a rule for the whole list says that he misses a target."""
-        given = () if self.assessment is None else self.assessment.advice
-        return any(one.domain == "stewardship" for one in given)
 
     @property
     def probability(self) -> bool:
@@ -68,7 +68,7 @@ class Row:
             return ""
         first = max(parts, key=lambda part: abs(part.effect))
         verb = "raises it" if first.effect > 0 else "lowers it"
-        return f"{feature(first)} {measured(first)}".strip() + f" {verb}"
+        return f"{feature(first, self.labels)} {first.value or ''}".strip() + f" {verb}"
 
 
 def most_urgent(advice: Sequence[Advice]) -> list[Advice]:
@@ -144,7 +144,11 @@ def rows_of(visit: Visit) -> list[Row]:
     """Return all patients of the visitor's tenant, ranked."""
     store = visit.clinic.store
     latest = store.assessments.latest(visit.tenant)
-    rows = [Row(one, latest.get(one.patient)) for one in store.patients.brief(visit.tenant)]
+    labels, missed = visit.labels, visit.practices.of(visit.tenant).off_target
+    rows = [
+        Row(one, latest.get(one.patient), labels, one.patient in missed)
+        for one in store.patients.brief(visit.tenant)
+    ]
     return sorted(rows, key=rank)
 
 
