@@ -106,7 +106,7 @@ def notes(
     from consilience.study.store import write_atomically
 
     _check_free(out)
-    write_atomically(out, notes_template(Bundle.load(bundle)))
+    write_atomically(out, notes_template(Bundle.load(bundle)).encode())
     typer.echo(f"Wrote {out}. Fill it in, then: consilience clinic annotate {bundle} {out} --out …")
 
 
@@ -150,17 +150,14 @@ def documents(
 @rules_app.command("list")
 def list_rules(rules: Rules = None) -> None:
     """List every rule with its source, and whether a medical professional has reviewed it."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from consilience.clinic.rules import load_rules, rules_table
 
-    head, *rows = rules_table(load_rules(tuple(rules or ())))
-    table = Table(*head)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    domain = ""
+    for name, title, own, _, source, reviewer in rules_table(load_rules(tuple(rules or ())))[1:]:
+        if own != domain:
+            domain = own
+            typer.echo(f"\n{domain}")
+        typer.echo(f"  {name}: {title}. {source}; reviewed by: {reviewer}")
 
 
 @rules_app.command("check")

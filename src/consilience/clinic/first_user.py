@@ -10,8 +10,8 @@ from consilience.errors import InputError, listing, suggestion
 
 if TYPE_CHECKING:
     from consilience.clinic.store import Store
+    from consilience.clinic.store.records import Role
 
-ROLES = ("clinician", "auditor", "administrator")
 BYTES = 15  # 20 letters
 
 
@@ -45,11 +45,14 @@ def with_one_time_password(
     InputError
         If there is somebody of that name, or no such role.
     """
-    if role not in ROLES:
+    from consilience.clinic.store.records import ROLES
+
+    known: dict[str, Role] = {one: one for one in ROLES}
+    if role not in known:
         raise InputError(f"role: {role!r} is none of {listing(ROLES)}.{suggestion(role, ROLES)}")
     if lasting:
         password = secrets.token_urlsafe(BYTES)
-        store.users.add(name, password, role, tenant)
+        store.users.add(name, password, known[role], tenant)
     else:
-        _, password = store.users.add_one_time(name, role, tenant)
+        _, password = store.users.add_one_time(name, known[role], tenant)
     return OneTime(name, password)

@@ -104,7 +104,7 @@ class Served:
         silent = known.silent(patient, scores, number=value)
         if not (silent or prediction.informed):
             silent = (NOTHING,)
-        told = {
+        told: dict[str, Any] = {
             "says": number.says,
             "silent": silent,
             "warnings": (*prediction.warnings, *known.notes(patient, scores)),
@@ -125,8 +125,10 @@ class Served:
         model, background = self.bundle.model, self.bundle.background
         if background is None:
             return {}
-        own = {"outcome": self.bundle.manifest.outcome, "model_id": self.fingerprint}
-        explanation = explain(model, patient, background, number, **own)
+        outcome = self.bundle.manifest.outcome
+        explanation = explain(
+            model, patient, background, number, outcome=outcome, model_id=self.fingerprint
+        )
         found: dict[str, Any] = {
             "explanation": worded(explanation, self._notes, number, background)
         }

@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from consilience.cohort import Cohort, Table
+from consilience.metrics.scores import FloatArray
 from consilience.records import Option
 from consilience.trust.importance import Scorer
 from consilience.trust.number import Number
@@ -54,7 +57,7 @@ def treatment_options(
         values = _values(known)
         if len(values) < 2:
             continue
-        columns = {modality: {feature: list(values.values())}}
+        columns = {modality: {feature: _column(values)}}
         numbers = number.of(model.scores(varied(patient, columns, len(values), background)))
         now = _now(patient, modality, feature)
         options = [
@@ -72,6 +75,12 @@ def _values(known: Plausible) -> dict[str, str | float]:
     if known.levels:
         return {level: level for level in known.levels}
     return {"no": 0.0, "yes": 1.0} if (known.low, known.high) == (0.0, 1.0) else {}
+
+
+def _column(values: Mapping[str, str | float]) -> FloatArray | list[str]:
+    listed = list(values.values())
+    words = [value for value in listed if isinstance(value, str)]
+    return words or np.array(listed, dtype=float)
 
 
 def _now(patient: Cohort, modality: str, feature: str) -> Any:
