@@ -69,18 +69,20 @@ class DriftCounter:
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._waiting: dict[tuple[str, str], Counts] = {}
+        self._named: tuple[Distributions | None, str] = (None, "")
 
-    def count(self, reference: Distributions, patient: Cohort, said: Assessment) -> None:
-        """Count a patient (a cohort of one) and what was told of him."""
+    def count(
+        self, reference: Distributions, patient: Cohort, said: Assessment, tenant: str = ""
+    ) -> None:
+        """Count a patient (a cohort of one) of a tenant, and what was told of him."""
         import numpy as np
 
-        period = said.at[:7]
-        own = f"{said.model}\0{period}\0{said.patient}".encode("utf-8", "surrogatepass")
+        key = (self._name(reference), said.at[:7])
+        own = "\0".join((*key, tenant, said.patient)).encode("utf-8", "surrogatepass")
         if not reference.each or not self._is_new(hashlib.sha256(own).digest()):
             return
         told = np.array([np.nan if said.number is None else said.number])
         counted = reference.counts(patient, told)
-        key = (_name(reference), period)
         with self._lock:
             self._waiting[key] = self._waiting.get(key, Counts()) + counted
             full = self._waiting[key].patients >= AT_ONCE
@@ -113,12 +115,20 @@ class DriftCounter:
             If the counts cannot be read.
         """
         self.keep()
-        kept = self._store.counts.newest(_name(reference), PERIODS)
+        kept = self._store.counts.newest(self._name(reference), PERIODS)
         recent = Counts()
         for body in kept.values():
             recent = recent + Counts.model_validate_json(body)
         each = population_stability(reference, recent)
         return Drift(recent.patients, min(kept, default=""), each, reference.unwatched)
+
+    def _name(self, reference: Distributions) -> str:
+        """Return the reference's own fingerprint: counts of another are never mixed in."""
+        known, name = self._named
+        if known is not reference:
+            name = hashlib.sha256(reference.model_dump_json().encode()).hexdigest()
+            self._named = (reference, name)
+        return name
 
     def _is_new(self, patient: bytes) -> bool:
         with self._lock:
@@ -165,8 +175,3 @@ def drift_advice(found: Drift, at: datetime | str) -> tuple[Advice, ...]:
 def _grown(counted: Counts, kept: str | None) -> str:
     before = Counts() if kept is None else Counts.model_validate_json(kept)
     return (before + counted).model_dump_json()
-
-
-def _name(reference: Distributions) -> str:
-    """Return the reference's own fingerprint: counts of another are never mixed in."""
-    return hashlib.sha256(reference.model_dump_json().encode()).hexdigest()

@@ -46,6 +46,7 @@ class Monitor:
         *,
         patient: Cohort | None = None,
         reference: Distributions | None = None,
+        tenant: str = "",
     ) -> None:
         """Count an answer.
 
@@ -60,10 +61,12 @@ class Monitor:
             Of one: counted for drift.
         reference : Distributions, optional
             The study's, from the bundle.
+        tenant : str
+            Whose patient he is: two tenants may give one id to two patients.
         """
         self._metrics.answered(assessment, seconds, door)
         if patient is not None and reference is not None:
-            self._counter.count(reference, patient, assessment)
+            self._counter.count(reference, patient, assessment, tenant)
 
     def failed(self, door: str, outcome: str) -> None:
         """Count a request that was not answered, such as "refused" or "unavailable"."""
