@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo clinic test check lint types imports docs bench lock format clean
+.PHONY: help demo clinic test check lint types imports advisories docs bench lock format clean
 
 # The first interpreter that is new enough; another one: make demo PYTHON=/path/to/python
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
@@ -31,7 +31,7 @@ clinic: $(VENV)/installed-clinic ## Decision support on invented patients, in th
 test: $(VENV)/installed-all ## Run every test
 	@$(BIN)/python -m pytest --numprocesses=auto $(PYTEST)
 
-check: lint types imports docs ## Check style, types, direction of imports, and the docs
+check: lint types imports advisories docs ## Check style, types, imports, known vulnerabilities, docs
 
 lint: $(VENV)/installed-all
 	@$(BIN)/ruff check --quiet .
@@ -43,6 +43,9 @@ types: $(VENV)/installed-all
 
 imports: $(VENV)/installed-all
 	@$(BIN)/lint-imports
+
+advisories: $(VENV)/installed-all
+	@$(BIN)/python checks/advisories.py
 
 docs: $(VENV)/installed-all ## Build the documentation into site/
 	@DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
