@@ -5,7 +5,6 @@ Made so that some patients are well cared for and others are not: something for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,6 +73,8 @@ _EVERYBODY = (
     _result("29463-7", "Body weight", (52, 110), "kg"),
     Item("Immunization", ("cvx|140",), "Influenza vaccine", 0.5, (20, 500)),
     Item("AllergyIntolerance", ("snomed|91936005",), "Allergy to penicillin", 0.1, (500, 6000)),
+    _medicine("Amoxicillin", 0.06, "rxnorm|723", "atc|J01CA04"),
+    _medicine("Diazepam", 0.08, "rxnorm|3322", "atc|N05BA01"),
     Item("Procedure", ("snomed|73761001",), "Colonoscopy", 0.3, (200, 4500)),
 )
 _ILLNESSES: tuple[tuple[Item, tuple[Item, ...]], ...] = (
@@ -108,9 +109,19 @@ _ILLNESSES: tuple[tuple[Item, tuple[Item, ...]], ...] = (
     ),
     (
         _illness("Heart failure", 0.12, "snomed|84114007", "icd-10|I50"),
-        (_medicine("Furosemide", 0.8, "rxnorm|4603", "atc|C03CA01"),),
+        (
+            _medicine("Furosemide", 0.8, "rxnorm|4603", "atc|C03CA01"),
+            _medicine("Spironolactone", 0.5, "rxnorm|9997", "atc|C03DA01"),
+        ),
+    ),
+    (
+        _illness("Coronary arteriosclerosis", 0.15, "snomed|53741008", "icd-10|I25.1"),
+        (_medicine("Atorvastatin", 0.6, "rxnorm|83367", "atc|C10AA05"),),
     ),
 )
+
+
+_PRESSURES = (("8480-6", "Systolic"), ("8462-4", "Diastolic"))
 
 
 def ordinary(rng: np.random.Generator, now: datetime, taken: frozenset[Code]) -> list[Json]:
@@ -129,9 +140,9 @@ def ordinary(rng: np.random.Generator, now: datetime, taken: frozenset[Code]) ->
         own = _written(illness, rng, now, taken, always=True)
         follow = [_written(item, rng, now, taken) for item in with_it]
         found += [own, *follow] if ill else []
-    pressure = _blood_pressure(rng, now)
-    if not {code_of("loinc|8480-6")[0], code_of("loinc|8462-4")[0]} & taken:
-        found.append(pressure)
+    pressures = _blood_pressures(rng, now)
+    if not {code_of(f"loinc|{code}")[0] for code, _ in _PRESSURES} & taken:
+        found += pressures
     return [one for one in found if one is not None]
 
 
@@ -155,19 +166,20 @@ def _written(
     return observation(concept(codes, item.text), at, valueQuantity=quantity(value, item.unit))
 
 
-def _blood_pressure(rng: np.random.Generator, now: datetime) -> Json:
-    at = now - timedelta(days=float(rng.uniform(2, 400)))
-    numbers = (
-        ("8480-6", "Systolic", rng.integers(105, 180)),
-        ("8462-4", "Diastolic", rng.integers(60, 105)),
-    )
-    parts: Sequence[Json] = [
-        {
-            "code": concept([code_of(f"loinc|{code}")[0]], f"{name} blood pressure"),
-            "valueQuantity": quantity(float(value), "mm[Hg]"),
-        }
-        for code, name, value in numbers
-    ]
-    return observation(
-        concept([code_of("loinc|85354-9")[0]], "Blood pressure"), at, component=parts
-    )
+def _blood_pressures(rng: np.random.Generator, now: datetime) -> list[Json]:
+    """Return readings of two days, about what is usual for him."""
+    usual = rng.uniform((112, 65), (168, 98))
+    found = []
+    for earliest, latest in ((2, 60), (70, 340)):
+        at = now - timedelta(days=float(rng.uniform(earliest, latest)))
+        read = np.round(rng.normal(usual, (6, 4)))
+        parts = [
+            {
+                "code": concept([code_of(f"loinc|{code}")[0]], f"{name} blood pressure"),
+                "valueQuantity": quantity(float(value), "mm[Hg]"),
+            }
+            for (code, name), value in zip(_PRESSURES, read, strict=True)
+        ]
+        panel = concept([code_of("loinc|85354-9")[0]], "Blood pressure")
+        found.append(observation(panel, at, component=parts))
+    return found
