@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from consilience.clinic.fhir.times import span_of
 from consilience.clinic.rules.codes import SYSTEMS
 from consilience.clinic.rules.dates import ages
 from consilience.clinic.rules.entries import (
@@ -22,6 +23,7 @@ from consilience.clinic.rules.valuesets import Code, ValueSets
 from consilience.errors import InputError
 from consilience.records import Unmapped
 
+_SEXES = ("female", "male")
 # Substances are told apart by these systems; a product's own code is listed as not read.
 _MEDICINE_SYSTEMS = (SYSTEMS["rxnorm"], SYSTEMS["atc"])
 
@@ -97,11 +99,14 @@ class _Bundle:
 
     def __init__(self, bundle: Mapping[str, Any], patient: str) -> None:
         self.resources: list[Resource] = []
+        self.unread: list[Unmapped] = []
         self._by_reference: dict[str, Resource] = {}
         entries = bundle.get("entry")
-        for entry in entries if isinstance(entries, list) else ():
+        for place, entry in enumerate(entries if isinstance(entries, list) else ()):
             resource = entry.get("resource") if isinstance(entry, Mapping) else None
             if not isinstance(resource, Mapping):
+                where = Unmapped(resource=f"entry {place + 1}", reason="holds no resource")
+                self.unread.append(where)
                 continue
             self.resources.append(resource)
             for reference in (entry.get("fullUrl"), where_of(resource)):
@@ -177,7 +182,7 @@ def chart_of(
     whole = _Bundle(bundle, patient)
     entries: dict[str, list[Entry]] = {}
     by_set: dict[tuple[str, str], list[Entry]] = {}
-    unread: list[Unmapped] = []
+    unread = [*whole.unread, *_not_told(whole.patient)]
     containing: dict[Code, frozenset[str]] = {}
     for resource in whole.resources:
         for entry in _read(resource, whole, Reading(now, drafts, whole.find), unread):
@@ -209,6 +214,19 @@ def _read(
         problem = f"is not as FHIR says ({type(reason).__name__})"
         unread.append(Unmapped(resource=where_of(resource), reason=problem))
     return ()
+
+
+def _not_told(patient: Resource) -> Iterator[Unmapped]:
+    """Say what of the patient is missing, so that rules with an age or a sex stay silent."""
+    if not patient:
+        yield Unmapped(resource="Patient", reason="is not in the Bundle: age and sex are unknown")
+        return
+    if span_of(patient.get("birthDate")) is None:
+        yield Unmapped(resource=where_of(patient), reason="has no birth date: age is unknown")
+    if patient.get("gender") not in _SEXES:
+        yield Unmapped(
+            resource=where_of(patient), reason="is neither female nor male in the record"
+        )
 
 
 def _not_known(entry: Entry, found: set[str], sets: ValueSets) -> Iterator[Unmapped]:

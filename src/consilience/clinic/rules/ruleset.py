@@ -226,7 +226,7 @@ def _without_data(reason: Exception) -> str:
     """Return why a rule failed; libraries' messages can quote the record, so only ours is told."""
     if isinstance(reason, RuleError):
         return str(reason)
-    return f"{type(reason).__name__} while reading the record"
+    return f"the record holds something that the rule cannot read ({type(reason).__name__})"
 
 
 def filled(text: str, met: Met) -> str:

@@ -103,7 +103,8 @@ def validated(model: type[Model], data: Any, file: Path) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as reason:
-        first = reason.errors(include_url=False)[0]
+        # a mistyped key is also a missing one: the mistyped one is what the reader can see
+        first = min(reason.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         name = str(data.get("id") or data.get("rule") or "")
         rule = f", rule {name!r}" if name else ""
