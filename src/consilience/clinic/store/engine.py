@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from importlib.util import find_spec
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
@@ -11,7 +12,6 @@ from consilience.clinic.store import tables
 from consilience.clinic.store.errors import speaking
 from consilience.clinic.store.place import Place
 from consilience.errors import InputError
-from consilience.extras import require
 
 WAIT = 5  # seconds for another process' lock
 LOCK = 0x434F4E53  # the advisory lock on PostgreSQL: "CONS"
@@ -50,7 +50,8 @@ def _sqlite(place: Place) -> Engine:
 
 
 def _postgres(place: Place) -> Engine:
-    require("psycopg", extra="clinic", purpose="PostgreSQL")
+    if find_spec("psycopg") is None:
+        raise InputError("PostgreSQL needs its driver: pip install 'psycopg[binary]'.")
     options = f"-c synchronous_commit=on -c lock_timeout={WAIT * 1000}"
     return create_engine(
         place.url,
