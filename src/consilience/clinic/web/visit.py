@@ -29,8 +29,8 @@ NAVIGATION = (
     ("/worklist", "Worklist", Permission.PATIENTS),
     ("/practice", "Practice", Permission.PRACTICE),
     ("/upload", "Upload", Permission.UPLOAD),
-    ("/model", "Model", Permission.MODEL),
     ("/audit", "Audit", Permission.AUDIT),
+    ("/model", "Model", Permission.MODEL),
     ("/users", "Users", Permission.USERS),
 )
 
