@@ -400,6 +400,9 @@ def learner_type(learner: Any) -> str | None:
         raise InputError(f"the learner is the class {name}; give an instance: {name}().")
     if not (hasattr(learner, "fit") and hasattr(learner, "get_params")):
         raise InputError(f"the learner must be a scikit-learn estimator, not {learner!r}.")
+    if isinstance(learner, Pipeline) and hasattr(learner.steps[-1][1], "fit"):
+        # scikit-survival writes out a whole pipeline whenever it is asked for an attribute.
+        return learner_type(learner.steps[-1][1])
     # scikit-survival's IPCRidge is tagged a regressor; this attribute only survival learners have.
     kind = None if hasattr(learner, "_predict_risk_score") else get_tags(learner).estimator_type
     return None if kind is None else str(kind)
