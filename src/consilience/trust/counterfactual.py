@@ -324,7 +324,7 @@ class _Search:
         changes, parts = [], []
         for feature, place in zip(found.features, found.places, strict=True):
             unit = feature.known.unit
-            before = with_unit(_text(feature.before, 6), unit)
+            before = with_unit(_text(feature.before, 4), unit)
             after = with_unit(_text(feature.values[place], 12), unit)  # as it was asked about
             modality, name = feature.key
             changes.append(Change(modality=modality, feature=name, before=before, after=after))
