@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from tests.clinic.hooks.calls import BASE, OTHER, Clock, Ehr, House, labs_bundle
 
-from consilience.clinic import Clinic, ClinicSettings
+from consilience.clinic import Clinic, ClinicSettings, rules
 from consilience.clinic.hooks import HookSettings, hooks_router
 
 
@@ -20,6 +21,14 @@ from consilience.clinic.hooks import HookSettings, hooks_router
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved bundle."""
     return labs_bundle(tmp_path_factory.mktemp("bundle") / "bundle")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_read_once() -> Iterator[None]:
+    """Read the shipped rules once for all clinics: they are frozen, and many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "load_rules", functools.cache(rules.load_rules))
+        yield
 
 
 @pytest.fixture

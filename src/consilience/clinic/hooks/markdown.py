@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # What begins emphasis, code, a link or an image, HTML, an entity, a strike or a mention.
 ANYWHERE = re.compile(r"[\\`*_\[\]<>~&@]")
@@ -22,11 +23,14 @@ def plain(text: str) -> str:
     >>> plain("LDH\n 612\u202e U/L")
     'LDH 612 U/L'
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     spaced = re.sub(r"\s+", " ", text)
     kept = (one for one in spaced if one in JOINERS or unicodedata.category(one) not in INVISIBLE)
     return "".join(kept).strip()
 
 
+@lru_cache(maxsize=4096)  # what rules say is said of many patients
 def escaped(text: str) -> str:
     r"""Return text that Markdown shows as it is.
 

@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
@@ -37,6 +37,8 @@ TRYING = Caller("local", "anybody (calls without a token are allowed)")
 METHODS = "GET, POST, OPTIONS"
 ALLOWED_HEADERS = "Authorization, Content-Type"
 
+# Told to whoever reads the description; an unknown one is answered with 404, in our words.
+ServiceId = Annotated[str, Path(json_schema_extra={"enum": list(SERVICES)})]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -114,7 +116,7 @@ class HookDoor:
         await self._caller(request, ROOT)
         return _json(discovered())
 
-    async def call(self, request: Request, service_id: str) -> Response:
+    async def call(self, request: Request, service_id: ServiceId) -> Response:
         """Answer a call of a service with cards."""
         begun = time.monotonic()
         caller = await self._caller(request, f"{ROOT}/{service_id}")
@@ -122,7 +124,7 @@ class HookDoor:
         body = await self._body(request)
         return _json(await self._answering.answer(service, caller, body, begun))
 
-    async def feedback(self, request: Request, service_id: str) -> Response:
+    async def feedback(self, request: Request, service_id: ServiceId) -> Response:
         """Keep what a clinician answered to cards."""
         caller = await self._caller(request, f"{ROOT}/{service_id}/feedback")
         _service(service_id)
@@ -188,7 +190,7 @@ class HookDoor:
         return await read_body(request.headers, request.stream(), self._settings.largest_body)
 
 
-def _service(service_id: str) -> Service:
+def _service(service_id: ServiceId) -> Service:
     service = SERVICES.get(service_id)
     if service is None:
         raise Refusal(404, "there is no such service; GET /cds-services lists those there are.")
