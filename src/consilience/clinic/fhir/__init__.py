@@ -3,6 +3,7 @@
 from consilience.clinic.fhir.patient import Mapped, Taken, map_patient
 from consilience.clinic.fhir.population import read_population
 from consilience.clinic.fhir.population_map import FhirOutcome, PopulationMap, read_map
+from consilience.clinic.fhir.preparing import prepare
 from consilience.clinic.fhir.resources import FhirBundle, Limits, Resource, read_bundle
 from consilience.clinic.fhir.server import BackendClient, FhirServer
 from consilience.clinic.fhir.synthetic import Invented, invented_patients, synthetic_patients
@@ -20,6 +21,7 @@ __all__ = [
     "Taken",
     "invented_patients",
     "map_patient",
+    "prepare",
     "read_bundle",
     "read_map",
     "read_population",

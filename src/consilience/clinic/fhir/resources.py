@@ -381,6 +381,12 @@ def _fault(entry: _Entry) -> str:
     return ""
 
 
+def load_models() -> None:
+    """Load all validators; else each is loaded when it is first needed."""
+    for kind in _MODULES:
+        _model(kind)
+
+
 @cache
 def _model(kind: str) -> Any:
     """Return the class that validates a type of resource."""
