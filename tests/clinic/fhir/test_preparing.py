@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from tests.clinic.fhir.records import feature, schema
 
 from consilience.clinic.fhir import prepare
 from consilience.errors import InputError
-from tests.clinic.fhir.records import feature, schema
 
 LOADED = """
 import sys
