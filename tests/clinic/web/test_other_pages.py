@@ -148,7 +148,7 @@ def test_no_page_needs_what_its_policy_forbids(seeded, visitor) -> None:
         "clinic.css/..",
     ],
 )
-def test_static_files_are_these_two_and_no_others(clinic, visitor, name: str) -> None:
+def test_static_files_are_known_by_name_and_no_others(clinic, visitor, name: str) -> None:
     someone = visitor()
     answer = someone.get(f"/static/{name}")
     assert answer.status_code in (404, 405)

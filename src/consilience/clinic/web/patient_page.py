@@ -22,6 +22,7 @@ from consilience.records import Advice, Assessment, MissingTest
 
 SHOWN_IN_SHORT = 3
 SHOWN_AT_ONCE = 3
+WORTH = 0.01  # expected change of a probability that is worth a test
 REASONS = (*OVERRIDE_REASONS.values(), "Another reason")
 _CARDS = UUID("4c1e9a3a-6f0e-4f57-9f2f-0f6b5a1f8b3d")
 
@@ -123,6 +124,12 @@ class PatientShown:
         return self.assessment is not None and any(
             t.cost is not None for t in self.assessment.missing
         )
+
+    @property
+    def worth(self) -> bool:
+        """Whether any missing test is expected to move the number; of values, nobody can say."""
+        tests = () if self.assessment is None else self.assessment.missing
+        return not self.probability or any(test.change >= WORTH for test in tests)
 
     def change(self, test: MissingTest) -> str:
         """Return by how much a result is expected to move the number."""

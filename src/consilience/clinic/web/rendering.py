@@ -58,9 +58,11 @@ def static_files() -> Mapping[str, tuple[str, str]]:
     folder = files("consilience.clinic.web") / "static"
     style = (folder / "clinic.css").read_text(encoding="utf-8")
     script = (folder / "clinic.js").read_text(encoding="utf-8")
+    icon = (folder / "icon.svg").read_text(encoding="utf-8")
     return MappingProxyType(
         {
             "clinic.css": (theme.variables() + style, "text/css"),
             "clinic.js": (script, "text/javascript"),
+            "icon.svg": (icon, "image/svg+xml"),
         }
     )
