@@ -36,6 +36,7 @@ def refresh(page: Path) -> None:
         language, text = match[1], match[3]
         title = re.search(r'title="([^"]+)"', match[2])
         if title:
+            Path(title[1]).parent.mkdir(parents=True, exist_ok=True)
             Path(title[1]).write_text(text, encoding="utf-8")
         elif language == "python":
             line = whole.count("\n", 0, match.start()) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ from consilience.extras import require
 #: Bytes of a file of rules, and how deep it may be nested.
 LARGEST = 128 * 1024
 DEEPEST = 24
+
+# "all: [...]" is read as "all: {of: [...]}": the reader wrote no "of".
+_LIST = re.compile(r"\b(all|any|none)\.of\b")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -105,7 +109,7 @@ def validated(model: type[Model], data: Any, file: Path) -> Model:
     except ValidationError as reason:
         # a mistyped key is also a missing one: the mistyped one is what the reader can see
         first = min(reason.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        key = _LIST.sub(r"\1", ".".join(map(str, first["loc"]))) or "the file"
         name = str(data.get("id") or data.get("rule") or "")
         rule = f", rule {name!r}" if name else ""
         said = first["msg"].removeprefix("Value error, ")
@@ -113,7 +117,11 @@ def validated(model: type[Model], data: Any, file: Path) -> Model:
         if first["type"] == "extra_forbidden":
             said = "this key is not known"
             hint = suggestion(first["loc"][-1], _keys(model))
-        raise InputError(f"{file}{rule}, key {key}: {said.rstrip('.')}.{hint}") from reason
+        raise InputError(f"{file}{rule}, key {key}: {_ended(said)}{hint}") from reason
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _keys(model: type[BaseModel], seen: frozenset[type] = frozenset()) -> set[str]:
