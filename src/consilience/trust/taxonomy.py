@@ -19,7 +19,7 @@ from consilience.records import Record
 from consilience.trust.strata import MOST_LEVELS, span, tertiles
 
 Labels = tuple[str | None, ...]
-MOST_COMBINATIONS = 24
+MOST_COMBINATIONS = 12
 
 
 class Split(Record):
@@ -80,7 +80,7 @@ class Taxonomy(Record):
         """Choose the columns, in order, that put most patients into groups of some size.
 
         A column is taken if it has at least two groups of at least `fewest` patients, three
-        quarters of the patients are in one, and there are not more than 24 combinations.
+        quarters of the patients are in one, and there are not more than 12 combinations.
         The outcome is not looked at.
 
         Parameters

@@ -23,7 +23,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy import optimize, sparse
+from scipy import optimize
 
 from consilience.errors import InputError, listing
 from consilience.metrics.scores import FloatArray
@@ -34,7 +34,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 FEWEST = 20  # patients in a group that is judged by itself: enough for each of the levels
 DIGITS = 4
 NEAR = 1e-9
-MOST_SCORES = 6_000  # in a linear program: of more repeats, the first
+MOST_SCORES = 6_000  # in a linear program: of more, the first repeats, or every second patient
 
 
 def conformal_quantile(
@@ -240,7 +240,8 @@ class _Learning:
         gradient says that in each group (1 + weight of those above) / (n + 1) is 1 - level.
         """
         combined = list(self.combinations())
-        known = [row for row in self.everybody if None not in self.groups[row]]
+        whole = [row for row in self.everybody if None not in self.groups[row]]
+        known = whole[:: 1 + len(whole) // MOST_SCORES]
         seen = [sorted({one[place] for one in combined}) for place in range(len(labels))]
         design = _design([self.groups[row] for row in known], seen)
         corners = _design(combined, seen)
@@ -271,7 +272,11 @@ def _pairs(labels: Labels, seen: list[list[str]]) -> list[tuple[str | None, list
 
 @dataclass(frozen=True)
 class _Program:
-    """The linear program of additive thresholds."""
+    """The linear program of additive thresholds, solved in its dual.
+
+    Primal: min cost b + sum of w h, with h >= 0, h >= score - x b, and least <= x b <= top
+    in every combination. The dual has a row for each part of the threshold, which are few.
+    """
 
     scores: FloatArray
     weights: FloatArray
@@ -280,32 +285,23 @@ class _Program:
 
     def solved(self, new: FloatArray, level: float, least: float, top: float) -> float:
         """Return the threshold of a new patient, between `least` and `top`."""
-        repeats = len(self.scores)
+        repeats, corners = len(self.scores), len(self.corners)
         counted = np.flatnonzero(self.weights > 0)
-        rows = np.tile(self.design[counted], (repeats, 1))
         cost = (1.0 - level) * self.design.sum(axis=0) - level * new
-        exceeds = np.tile(self.weights[counted], repeats) / repeats
-        parts = len(cost)
-        above: Any = sparse.hstack([-sparse.csr_array(rows), -sparse.eye_array(len(rows))])
-        nothing = sparse.csr_array((len(self.corners), len(rows)))
-        inside: Any = sparse.hstack([sparse.csr_array(self.corners), nothing])
-        limits: Any = [
-            -self.scores[:, counted].ravel(),
-            np.full(len(self.corners), top),
-            np.full(len(self.corners), -least),
-        ]
-        bounds: Any = [(None, None)] * parts + [(0, None)] * len(rows)
-        all_limits: Any = sparse.vstack([above, inside, -inside])
-        found = optimize.linprog(
-            np.concatenate([cost, exceeds]),
-            A_ub=all_limits.tocsr(),
-            b_ub=np.concatenate(limits),
-            bounds=bounds,
-            method="highs",
+        rows = np.concatenate(
+            [np.tile(self.design[counted], (repeats, 1)), self.corners, -self.corners]
         )
+        gain = np.concatenate(
+            [self.scores[:, counted].ravel(), np.full(corners, least), np.full(corners, -top)]
+        )
+        limits = np.concatenate(
+            [np.tile(self.weights[counted], repeats) / repeats, np.full(2 * corners, np.inf)]
+        )
+        bounds: Any = np.column_stack([np.zeros(len(limits)), limits])
+        found: Any = optimize.linprog(-gain, A_eq=rows.T, b_eq=cost, bounds=bounds, method="highs")
         if found.x is None:
             raise InputError(f"thresholds for groups cannot be found ({found.message}).")
-        return float(new @ found.x[:parts])
+        return float(new @ -found.eqlin.marginals)
 
 
 def rounded_up(value: float) -> float:
