@@ -35,9 +35,8 @@ def rendered(text: str, *, below: int) -> Markup:
     for token in headings:
         token.tag = f"h{min(DEEPEST, int(token.tag[1:]) - highest + below + 1)}"
     for token in tokens:
+        if token.type in ("th_open", "td_open"):
+            token.attrs.pop("style", None)  # no inline style passes the page's policy
         if token.type == "th_open":
             token.attrs["scope"] = "col"
-            token.attrs.pop("style", None)  # no inline style passes the page's policy
-        elif token.type == "td_open":
-            token.attrs.pop("style", None)
     return Markup(reader.renderer.render(tokens, reader.options, {}))
