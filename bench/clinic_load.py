@@ -119,6 +119,7 @@ class Calls:
         except httpx.HTTPError:
             return True, False
         if answer.status_code != httpx.codes.OK or "cards" not in answer.text:
+            print(f"a call failed with {answer.status_code}: {answer.text[:200]}", file=sys.stderr)
             return True, False
         return False, "takes longer than usual" in answer.text
 
@@ -220,7 +221,7 @@ def _figures(taken: list[float], results: list[tuple[bool, bool]], lasted: float
 
 
 def small_bundle(folder: Path) -> Path:
-    """Fit and save a survival model on the embedded cohort, clinical and two omics."""
+    """Fit and save a survival model on the embedded cohort, all its sources."""
     from sksurv.linear_model import CoxPHSurvivalAnalysis
 
     from consilience.cohort import Survival, open_cohort
@@ -229,9 +230,9 @@ def small_bundle(folder: Path) -> Path:
 
     cohort = open_cohort("tcga-acc")
     outcome = Survival("vital_status", "days", positive=1, label="death")
-    kept = outcome.known(cohort) if hasattr(outcome, "known") else cohort
-    model = LateFusion(CoxPHSurvivalAnalysis(alpha=10.0)).fit(kept, outcome.of(kept))
-    Bundle.of(model, kept, outcome).save(folder)
+    target = outcome.of(cohort)
+    model = LateFusion(CoxPHSurvivalAnalysis(alpha=10.0)).fit(target.cohort, target.y)
+    Bundle.of(model, target.cohort, outcome).save(folder)
     return folder
 
 

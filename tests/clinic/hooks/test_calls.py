@@ -201,7 +201,7 @@ def test_an_answer_that_takes_longer_leads_to_the_page(opened):
     house = opened(budget=0.0)
     begun = time.perf_counter()
     answer = house.view()
-    assert answer.status_code in (200, 503)
+    assert answer.status_code == 200  # a link, though nothing had begun
     assert time.perf_counter() - begun < 5
     for _ in range(100):  # it is computed on, and kept
         if house.clinic.store.assessments.history(ISSUER, "pat-1"):

@@ -14,7 +14,6 @@ from consilience.clinic.hooks.discovery import Service
 from consilience.clinic.hooks.feedback import FeedbackCall, answer_of
 from consilience.clinic.hooks.offers import Offers
 from consilience.clinic.hooks.prefetch import Allowed, Record, record_of
-from consilience.clinic.hooks.refusal import Refusal
 from consilience.clinic.hooks.reliance import founded
 from consilience.clinic.hooks.requests import HookCall, read_as
 from consilience.clinic.hooks.tokens import Caller
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from consilience.records import Assessment
 
 MOST_KEYS = 10_000
-RETRY = {"Retry-After": "5"}
 
 
 @dataclass
@@ -98,7 +96,7 @@ class Answering:
         except TimeoutError:
             if not underway.turn.take():  # ready in this very moment: only being written down
                 return await self._slow.ended(waiting)
-            return await self._quick.run(partial(self._late, underway))
+            return await self._quick.run(partial(self._late, underway, body))
 
     def feedback(self, caller: Caller, body: bytes) -> dict[str, Any]:
         """Keep what was answered to cards.
@@ -162,11 +160,9 @@ class Answering:
             self._clinic.monitor.seen(said, time.perf_counter() - begun, hook)
         return said.model_copy(update={"advice": founded(said.advice, rules, record.unread)})
 
-    def _late(self, underway: Underway) -> dict[str, Any]:
+    def _late(self, underway: Underway, body: bytes) -> dict[str, Any]:
         """Say where the answer will be."""
-        call = underway.call
-        if call is None:
-            raise Refusal(503, "the call could not be read in time; try again.", RETRY)
+        call = underway.call or read_as(underway.service.call, parsed(body))
         served = self._clinic.served()
         page = (
             f"{self._base}/worklist"
