@@ -144,7 +144,7 @@ def test_every_dependency_is_locked(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     wanted = {
-        re.match(r"[\w-]+", line)[0].lower().replace("_", "-")
+        re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", line)[0]).lower()  # as PEP 503 compares
         for line in [*project["dependencies"], *(line for extra in extras for line in extra)]
     } - {"consilience"}
     locked = {

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from consilience.clinic.clinic import ClinicSettings
+    from consilience.clinic.serving import Place
 
 USUAL_DATABASE = "sqlite:///consilience-clinic.db"
 
@@ -51,10 +56,8 @@ def serve(
     on loopback unless told otherwise, and refuses any other address without TLS. A new
     bundle in the same folder is served from the next answer on.
     """
-    from consilience.clinic.clinic import Clinic, ClinicSettings
-    from consilience.clinic.first_user import first_administrator
+    from consilience.clinic.clinic import ClinicSettings
     from consilience.clinic.serving import Place, check_open, issuers_of, public_address
-    from consilience.clinic.serving import serve as listen
 
     place = Place(host, port, tls_cert, tls_key)
     place.check()
@@ -69,8 +72,18 @@ def serve(
         open_hooks=open_hooks,
         secure=tls_cert is not None,
     )
+    _listen(settings, place)
+
+
+def _listen(settings: ClinicSettings, place: Place) -> None:
+    from consilience.clinic.clinic import Clinic
+    from consilience.clinic.first_user import first_administrator
+    from consilience.clinic.monitoring import log_json
+    from consilience.clinic.serving import serve as listen
+
     clinic = Clinic(settings)
     told = first_administrator(clinic.store)
+    log_json(sys.stderr)
 
     def ready(address: str) -> None:
         typer.echo(f"{clinic.served().bundle.manifest.name!r} is served at {address}")

@@ -23,6 +23,7 @@ log = logging.getLogger("consilience.clinic")
 
 
 def _now() -> datetime:
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -103,6 +104,7 @@ class Clinic:
         self.settings = settings
         self._stamp = _stamp(settings.bundle)
         self._served = Served.load(settings.bundle)
+        self._served.prepare()
         self.rules = load_rules(settings.rules)
         self.store = Store.open(settings.database)
         self.audit = Audit(self.store)
@@ -124,6 +126,7 @@ class Clinic:
         """
         with self._replacing:
             fresh = Served.load(folder)
+            fresh.prepare()
             self.audit.write(
                 "service",
                 "bundle replaced",
@@ -228,7 +231,8 @@ class Clinic:
             time.perf_counter() - begun,
             hook or "page",
             patient=mapped.cohort,
-            reference=getattr(self._served.bundle.reliability, "distributions", None),
+            reference=found.served.bundle.reliability.distributions,
+            tenant=tenant,
         )
         return found
 

@@ -27,13 +27,13 @@ class Consultation:
     assessment : Assessment
     mapped : Mapped
         What of his record the bundle reads.
-    fhir : dict
-        The record.
+    served : Served
+        The bundle that said it.
     """
 
     assessment: Assessment
     mapped: Mapped
-    fhir: dict[str, Any]
+    served: Served
 
 
 def consulted(
@@ -70,7 +70,7 @@ def consulted(
     assessment = served.assess(mapped.cohort, at=stamp(now), quick=quick)
     advice = rules.advise(record.raw, mapped.patient, now=now, hook=hook, assessment=assessment)
     whole = assessment.model_copy(update={"advice": advice, "unmapped": mapped.unmapped})
-    return Consultation(whole, mapped, record.raw)
+    return Consultation(whole, mapped, served)
 
 
 def assessed_file(bundle: Path, patient: Path, rules: tuple[Path, ...] = ()) -> Assessment:

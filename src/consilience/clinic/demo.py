@@ -58,8 +58,9 @@ def demo_clinic(
         open_hooks=True,
     )
     clinic = Clinic(settings)
+    served = clinic.served().bundle
     for fhir in synthetic_patients(
-        clinic.served().bundle.schema, patients, seed=SEED, now=settings.now()
+        served.schema, patients, seed=SEED, now=settings.now(), like=served.background
     ):
         clinic.consult(TENANT, "demo", fhir)
     told = with_one_time_password(clinic.store, "demo", "administrator", TENANT, lasting=True)
@@ -74,8 +75,9 @@ def write_example(bundle: Path, out: Path, *, seed: int = 0) -> tuple[Path, ...]
     InputError
         If a file of that name is there.
     """
-    schema = Bundle.load(bundle).schema
-    fhir = synthetic_patients(schema, 1, seed=seed, now=datetime.now(UTC))[0]
+    known = Bundle.load(bundle)
+    now = datetime.now(UTC)
+    fhir = synthetic_patients(known.schema, 1, seed=seed, now=now, like=known.background)[0]
     paths = (out / "patient.json", out / "request.json")
     for path in paths:
         if path.exists():

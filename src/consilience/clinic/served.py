@@ -54,6 +54,18 @@ class Served:
         """The model's, computed once."""
         return self.bundle.fingerprint
 
+    def prepare(self) -> None:
+        """Load what the first answer would have to wait for.
+
+        Raises
+        ------
+        InputError
+            If a code of the schema's is none.
+        """
+        from consilience.clinic.fhir import prepare
+
+        prepare(self.bundle.schema)
+
     def number(self, prediction: Prediction) -> Number:
         """Return which number is told of a patient: the event's, or the likeliest class's.
 

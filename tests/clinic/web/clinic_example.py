@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,6 @@ def cohort(n: int = 240) -> tuple[Cohort, Any]:
 
 def write_bundle(folder: Path) -> Path:
     """Write a bundle that knows its reliability, with notes on its features."""
-    from dataclasses import replace
 
     made, outcome = cohort()
     target = outcome.of(made)
@@ -91,7 +91,7 @@ def write_bundle(folder: Path) -> Path:
     assert isinstance(scores, Probabilities)
     number = ProbabilityOf("probability of death", str(scores.classes[-1]))
     known = Reliability.of([scores], y, number, (), made)
-    bundle = Bundle.of(model, made, outcome, reliability=known)
+    bundle = replace(Bundle.of(model, made, outcome), reliability=known)
     noted = tuple(
         one.model_copy(update={"features": tuple(_noted(feature) for feature in one.features)})
         for one in bundle.schema.modalities

@@ -97,7 +97,6 @@ class Bundle:
         candidate: str | None = None,
         finding: Finding | None = None,
         calibration: Calibration | None = None,
-        reliability: Reliability | None = None,
         trust: Sequence[str] = (),
     ) -> Self:
         """Make a bundle of a fitted model.
@@ -116,8 +115,6 @@ class Bundle:
             What the study found: it fills calibration, provenance and model card.
         calibration : Calibration, optional
             In place of the finding's.
-        reliability : Reliability, optional
-            Learned from predictions of patients whom the model has not seen.
         trust : sequence of str
             Types outside the list of safe ones that may be saved; see `load`.
 
@@ -158,7 +155,6 @@ class Bundle:
             data,
             weights,
             condensed(cohort, schema.names),
-            reliability or Reliability(),
         )
 
     @property
