@@ -209,9 +209,7 @@ class Clinic:
         begun = time.perf_counter()
         found = self.look(fhir, hook=hook, quick=quick)
         said, mapped = found.assessment, found.mapped
-        self.store.patients.keep(tenant, said.patient, mapped.name, fhir, said.at)
-        self.store.assessments.keep(tenant, said)
-        self.audit.write(
+        written = self.audit.writing(
             who,
             "assessed",
             tenant=tenant,
@@ -225,6 +223,10 @@ class Clinic:
                 "rule set": self.rules.fingerprint,
             },
             at=said.at,
+        )
+        kept = self.store.patients.keeping(tenant, said.patient, mapped.name, fhir, said.at)
+        self.store.access.write_all(
+            [kept, self.store.assessments.keeping(tenant, said), written]  # all, or none
         )
         self.monitor.seen(
             said,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from consilience.clinic.audit.entry import Head
     from consilience.clinic.store import Store
+    from consilience.clinic.store.access import Job
 
 
 class Audit:
@@ -73,11 +74,29 @@ class Audit:
         StoreUnavailable
             If it could not be committed: then it is not in the log.
         """
+        job = self.writing(
+            who, action, tenant=tenant, patient=patient, model=model, detail=detail, at=at
+        )
+        entry: Entry = self._store.access.write(job)
+        return entry
+
+    def writing(
+        self,
+        who: str,
+        action: str,
+        *,
+        tenant: str,
+        patient: str | None = None,
+        model: str | None = None,
+        detail: dict[str, Any] | None = None,
+        at: datetime | str,
+    ) -> Job:
+        """Return what `write` writes, to be written together with what belongs to it."""
         draft = Entry(
             0, stamp(at), tenant, who, action, patient, model, dict(detail or {}), previous=""
         )
         draft.computed()  # what JSON cannot hold fails here, with whoever gave it
-        return self._store.access.write(lambda connection: self._append(connection, draft))
+        return lambda connection: self._append(connection, draft)
 
     def entries(
         self,

@@ -114,9 +114,9 @@ class Answering:
             answer_of(one, store.cards.get(caller.tenant, str(one.card)), caller.tenant, caller.who)
             for one in sent.feedback
         ]
+        jobs = []
         for answer in answers:
-            store.answers.keep(answer)
-            self._clinic.audit.write(
+            written = self._clinic.audit.writing(
                 caller.who,
                 f"answered: {answer.outcome}",
                 tenant=caller.tenant,
@@ -125,6 +125,8 @@ class Answering:
                 detail={"card": answer.card, "rule": answer.rule, "door": "feedback"},
                 at=now,
             )
+            jobs += [store.answers.keeping(answer), written]
+        store.access.write_all(jobs)  # all, or none
         return {"kept": len(answers)}
 
     def _answered(self, underway: Underway, body: bytes) -> dict[str, Any]:
@@ -180,8 +182,7 @@ class Answering:
         patient = call.context.patient_id
         at = now.isoformat()
         kept = [KeptCard(tenant, one.uuid, patient, one.rule, model, at) for one in cards]
-        self._clinic.store.cards.keep_all(kept)
-        self._clinic.audit.write(
+        written = self._clinic.audit.writing(
             _who(underway.caller, call),
             "shown",
             tenant=tenant,
@@ -194,6 +195,7 @@ class Answering:
             },
             at=now,
         )
+        self._clinic.store.access.write_all([self._clinic.store.cards.keeping(kept), written])
         return {"cards": [one.shown for one in cards]}
 
     def _setting(self, service: Service, page: str, source: str) -> Setting:

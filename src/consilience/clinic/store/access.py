@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table
@@ -13,6 +13,7 @@ from consilience.clinic.store.place import Place
 from consilience.clinic.store.writer import Writer
 
 T = TypeVar("T")
+Job = Callable[[Connection], Any]
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -34,6 +35,10 @@ class Access:
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a write; return only when it is on the disk. See `Writer.run`."""
         return self._writer.run(job)
+
+    def write_all(self, jobs: Sequence[Job]) -> list[Any]:
+        """Run writes that belong together, all or none, and return what each gives."""
+        return self.write(lambda connection: [job(connection) for job in jobs])
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run a read, of one state of the database.

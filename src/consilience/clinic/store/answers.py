@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Row, Select, insert, select
 
-from consilience.clinic.store.access import Access
+from consilience.clinic.store.access import Access, Job
 from consilience.clinic.store.instant import stamp
 from consilience.clinic.store.records import Answer
 from consilience.clinic.store.tables import answers
@@ -27,8 +27,12 @@ class Answers:
 
     def keep(self, answer: Answer) -> None:
         """Keep an answer; earlier ones to the same card stay."""
+        self._access.write(self.keeping(answer))
+
+    def keeping(self, answer: Answer) -> Job:
+        """Return what `keep` writes, to be written together with what belongs to it."""
         row = asdict(answer) | {"at": stamp(answer.at)}
-        self._access.write(lambda connection: connection.execute(insert(answers), row))
+        return lambda connection: connection.execute(insert(answers), row)
 
     def of(self, tenant: str, patient: str) -> list[Answer]:
         """Return the answers about one patient, the oldest first."""

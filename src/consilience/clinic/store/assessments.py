@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, insert, select
 
-from consilience.clinic.store.access import Access
+from consilience.clinic.store.access import Access, Job
 from consilience.clinic.store.tables import assessments
 from consilience.records import Assessment
 
@@ -24,6 +24,10 @@ class Assessments:
 
     def keep(self, tenant: str, assessment: Assessment) -> None:
         """Keep what was said; earlier ones stay."""
+        self._access.write(self.keeping(tenant, assessment))
+
+    def keeping(self, tenant: str, assessment: Assessment) -> Job:
+        """Return what `keep` writes, to be written together with what belongs to it."""
         row = {
             "tenant": tenant,
             "patient": assessment.patient,
@@ -31,7 +35,7 @@ class Assessments:
             "at": assessment.at,
             "body": assessment.model_dump_json(),
         }
-        self._access.write(lambda connection: connection.execute(insert(assessments), row))
+        return lambda connection: connection.execute(insert(assessments), row)
 
     def latest(self, tenant: str) -> dict[str, Assessment]:
         """Return the newest assessment of every patient of a tenant, by id."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import insert, select
 
-from consilience.clinic.store.access import Access
+from consilience.clinic.store.access import Access, Job
 from consilience.clinic.store.instant import stamp
 from consilience.clinic.store.records import Card
 from consilience.clinic.store.tables import cards
@@ -43,9 +43,12 @@ class Cards:
         InputError
             If a tenant has a card with such a uuid.
         """
+        self._access.write(self.keeping(shown))
+
+    def keeping(self, shown: list[Card]) -> Job:
+        """Return what `keep_all` writes, to be written together with what belongs to it."""
         rows = [vars(card) | {"at": stamp(card.at)} for card in shown]
-        if rows:
-            self._access.write(lambda connection: connection.execute(insert(cards), rows))
+        return lambda connection: connection.execute(insert(cards), rows) if rows else None
 
     def get(self, tenant: str, uuid: str) -> Card | None:
         """Return a card; None if the tenant was shown no such card."""

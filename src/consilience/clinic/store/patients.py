@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from consilience.clinic.store.access import Access
+from consilience.clinic.store.access import Access, Job
 from consilience.clinic.store.instant import stamp
 from consilience.clinic.store.records import PatientBrief, PatientRecord, UnknownPatient
 from consilience.clinic.store.tables import answers, assessments, cards, patients
@@ -40,6 +40,13 @@ class Patients:
         -------
         PatientBrief
         """
+        brief: PatientBrief = self._access.write(self.keeping(tenant, patient, name, fhir, at))
+        return brief
+
+    def keeping(
+        self, tenant: str, patient: str, name: str, fhir: dict[str, Any], at: datetime | str
+    ) -> Job:
+        """Return what `keep` writes, to be written together with what belongs to it."""
         text = json.dumps(fhir, separators=(",", ":"))
         row = {
             "tenant": tenant,
@@ -56,7 +63,7 @@ class Patients:
             .on_conflict_do_update(index_elements=["tenant", "patient"], set_=changed)
             .returning(*_BRIEF)
         )
-        return self._access.write(lambda connection: _brief(connection.execute(statement).one()))
+        return lambda connection: _brief(connection.execute(statement).one())
 
     def get(self, tenant: str, patient: str) -> PatientRecord:
         """Return a patient by his id.
