@@ -42,6 +42,14 @@ def serve(
         str | None,
         typer.Option(help="This service's address as callers know it, where a proxy changes it."),
     ] = None,
+    oidc: Annotated[
+        Path | None,
+        typer.Option(help="TOML that names an organisation's sign-in: issuer, client_id, roles."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page that may call the hooks from a browser (CORS)."),
+    ] = None,
     open_hooks: Annotated[
         bool,
         typer.Option("--open-hooks", help="Answer hooks without a token: to try it, on loopback."),
@@ -58,6 +66,7 @@ def serve(
     """
     from consilience.clinic.clinic import ClinicSettings
     from consilience.clinic.serving import Place, check_open, issuers_of, public_address
+    from consilience.clinic.web.oidc_file import read_oidc
 
     place = Place(host, port, tls_cert, tls_key)
     place.check()
@@ -70,6 +79,8 @@ def serve(
         issuers=issuers_of(issuer or ()),
         fhir_servers=tuple(fhir_server or ()),
         open_hooks=open_hooks,
+        origins=tuple(origin or ()),
+        oidc=None if oidc is None else read_oidc(oidc),
         secure=tls_cert is not None,
     )
     _listen(settings, place)

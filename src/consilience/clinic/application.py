@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from consilience import __version__
-from consilience.clinic.hooks.router import hooks_router
+from consilience.clinic.hooks import HookSettings, hooks_router
 from consilience.clinic.limits import Limits
 from consilience.clinic.store import StoreUnavailable
 from consilience.clinic.web.pages import error_page, wants_page
@@ -20,6 +20,8 @@ from consilience.errors import InputError
 
 if TYPE_CHECKING:
     from consilience.clinic.clinic import Clinic
+
+OUTCOMES = {500: "defect", 503: "unavailable"}
 
 log = logging.getLogger("consilience.clinic")
 
@@ -39,7 +41,7 @@ def application(clinic: Clinic) -> FastAPI:
     )
     app.state.clinic = clinic
     app.add_middleware(Limits)
-    app.include_router(hooks_router(clinic))
+    app.include_router(hooks_router(clinic, HookSettings(origins=clinic.settings.origins)))
     app.include_router(web_router(clinic))
     app.include_router(clinic.monitor.router(clinic))
     app.add_exception_handler(InputError, _mistake)
@@ -77,6 +79,8 @@ async def _defect(request: Request, reason: Exception) -> Response:
 
 
 def _said(request: Request, status: int, sentence: str) -> Response:
+    clinic: Clinic = request.app.state.clinic
+    clinic.monitor.failed("other", OUTCOMES.get(status, "refused"))
     if wants_page(request):
         return error_page(request, status, sentence)
     return JSONResponse({"error": sentence}, status, headers={"Cache-Control": "no-store"})

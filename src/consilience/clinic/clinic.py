@@ -45,6 +45,8 @@ class ClinicSettings:
         Who may call the hooks: issuer to the address, or file, of its keys.
     fhir_servers : tuple of str
         FHIR servers that a hook may name, to fetch what it did not send.
+    origins : tuple of str
+        Web pages that a browser may call the hooks from (CORS).
     open_hooks : bool
         Whether calls without a token are answered; for trying it out on loopback alone.
     secure : bool
@@ -63,6 +65,7 @@ class ClinicSettings:
     audience: str = "http://127.0.0.1:8000"
     issuers: Mapping[str, str] = field(default_factory=dict)
     fhir_servers: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     open_hooks: bool = False
     secure: bool = False
     oidc: OidcSettings | None = None
