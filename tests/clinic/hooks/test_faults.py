@@ -22,7 +22,7 @@ def gone(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["cards.keep_all", "assessments.keep", "patients.keep", "tokens.first_use"]
+    "moment", ["cards.keeping", "assessments.keeping", "patients.keeping", "tokens.first_use"]
 )
 def test_the_database_goes_while_a_call_is_answered(opened, moment):
     house = opened()
