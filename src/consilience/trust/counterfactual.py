@@ -160,6 +160,8 @@ class _Grid:
 
     @classmethod
     def of(cls, patient: Cohort, background: Cohort, actionable: Mapping[Key, Plausible]) -> _Grid:
+        if not actionable:
+            return cls(())
         found, probable = [], Conditionals(patient, background, actionable)
         for key in sorted(actionable):
             table = measured_table(patient, key[0])

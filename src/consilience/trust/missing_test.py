@@ -130,8 +130,8 @@ def _not_measured(patient: Cohort, background: Cohort) -> dict[Test, list[Key]]:
             if name not in patient.modalities or isinstance(patient.modalities[name], Table):
                 tests[name, None] = [(name, feature) for feature in features]
             continue
-        row = own.frame.iloc[0]
-        gaps = [f for f in features if f in row.index and row[[f]].isna().any()]
+        unknown = own.frame.isna().iloc[0].to_dict()
+        gaps = [feature for feature in features if unknown.get(feature, False)]
         tests |= {(name, feature): [(name, feature)] for feature in gaps}
     return {test: keys for test, keys in tests.items() if keys}
 
