@@ -21,12 +21,12 @@ from consilience.cohort import (
     synthetic_cohort,
 )
 from consilience.fusion import EarlyFusion
-from consilience.metrics.scores import Probabilities
+from consilience.metrics.scores import Probabilities, Values
 from consilience.study import Candidate, Finding, Protocol, Study
 from consilience.study.bundle import Bundle
 from consilience.study.bundle.reliability import Reliability
 from consilience.study.learners import ridge
-from consilience.trust.number import ProbabilityOf
+from consilience.trust.number import PredictedValue, ProbabilityOf
 
 QUICK = Protocol(
     folds=4,
@@ -219,6 +219,37 @@ def test_levels_are_thirds_of_the_numbers_told() -> None:
     assert known.level(0.0) == "low"
     assert known.level(1.0) == "high"
     assert Reliability().level(0.5) is None
+
+
+def test_an_interval_is_around_the_number_that_is_told() -> None:
+    cohort, _ = synthetic_cohort(400, modalities=1, features=6, seed=5)
+    rng = np.random.default_rng(7)
+    true = rng.normal(size=400)
+    said, y = Values(4.0 * true[:, None] - 10.0), true + 0.3 * rng.normal(size=400)
+    number, folds = PredictedValue("x"), list(np.array_split(np.arange(200), 5))
+    known = Reliability.of([said.take(slice(200))], y[:200], number, [], cohort[:200], folds=folds)
+    assert known.recalibration.applied
+    told = known.told(number, number.of(said))
+    unseen = range(200, 400)
+    ends = [known.interval(cohort[[row]], said.take([row])) for row in unseen]
+    for row, one in zip(unseen, ends, strict=True):
+        assert (one.low + one.high) / 2 == pytest.approx(told[row])
+        assert one.high - one.low < 2 * 1.645 * 0.3 * 1.25  # what nobody can know, and a little
+    held_them = [one.low <= y[row] <= one.high for row, one in zip(unseen, ends, strict=True)]
+    assert np.mean(held_them) > 0.9 - 3 * np.sqrt(0.09 * (1 / 200 + 1 / 200))
+
+
+def test_sets_are_of_the_probabilities_that_are_told() -> None:
+    cohort, scores, y = held(strength=1.0)
+    wild = np.clip(scores.positive, 1e-9, 1 - 1e-9)
+    wild = 1 / (1 + ((1 - wild) / wild) ** 4 * np.exp(-6))  # too extreme, and too high
+    said = Probabilities(np.column_stack([1 - wild, wild]), scores.classes)
+    number, folds = ProbabilityOf("death", "1"), list(np.array_split(np.arange(400), 5))
+    known = Reliability.of([said], y, number, [], cohort, folds=folds)
+    assert known.recalibration.applied
+    told = known.told(number, said.positive)
+    first = [known.classes(cohort[[row]], said.take([row]))[0] for row in range(400)]
+    assert first == ["1" if p > 0.5 else "0" for p in told]
 
 
 def test_an_empty_one_says_nothing_and_is_never_silent_but_of_nothing() -> None:

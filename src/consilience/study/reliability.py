@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from scipy import stats
 from consilience.cohort import Cohort
 from consilience.metrics import Probabilities, Scores, SurvivalCurves, Values
 from consilience.study.bundle.documents import Manifest
-from consilience.study.bundle.reliability import LEVEL, Reliability
+from consilience.study.bundle.reliability import LEVEL, Reliability, recalibrated
 from consilience.study.bundle.shown import shown_number
 from consilience.study.evaluation import Evaluation
 from consilience.study.protocol import Fold
@@ -129,7 +129,8 @@ class HeldOut:
         """Return how it held, each fold judged by thresholds learned from the others."""
         groups = learned.taxonomy.groups(self.cohort)
         levels = (learned.silence.level, LEVEL)
-        judged = {level: self._judged(groups, level) for level in levels}
+        told = [self._told(fold) for fold in self.folds]
+        judged = {level: self._judged(told, groups, level) for level in levels}
         strata = [("", "all patients", np.ones(len(self.y), dtype=bool)), *self._strata()]
         coverage = [
             _coverage(judged[level], members, (column, group, level))
@@ -139,7 +140,8 @@ class HeldOut:
         ]
         said, possible = _SAID[type(self.scores[0])], self.scores[0].values.shape[1]
         silent = judged[levels[0]].sizes == possible if said == "classes" else None
-        error, sureness, curve = _curve(self.scores[0], self)
+        moved = recalibrated(self.scores, self.y, self.number, self.folds).scores
+        error, sureness, curve = _curve(self.scores[0], replace(self, scores=moved))
         return ReliabilityFound(
             candidate=self.candidate,
             of=said,
@@ -166,14 +168,29 @@ class HeldOut:
             found += [("outcome", str(c), self.y == c) for c in self.scores[0].classes]
         return found
 
-    def _judged(self, groups: Sequence[Labels], level: float) -> Judged:
+    def _told(self, fold: Rows) -> tuple[Scores, Scores]:
+        """Return the first repeat's scores as they are told, of all but a fold and of the fold.
+
+        How they are moved is learned from all but the fold.
+        """
+        rest = self._without(fold)
+        folds = [np.searchsorted(rest, other) for other in self.folds if other is not fold]
+        scores = [one.take(rest) for one in self.scores]
+        found = recalibrated(scores, self.y[rest], self.number, folds)
+        return found.scores[0], found.line.moved(self.scores[0].take(fold))
+
+    def _without(self, fold: Rows) -> Rows:
+        return np.setdiff1d(np.arange(len(self.y)), fold)
+
+    def _judged(
+        self, told: Sequence[tuple[Scores, Scores]], groups: Sequence[Labels], level: float
+    ) -> Judged:
         """Return what was missed of each patient, in the first repeat."""
         missed, sizes = np.full(len(self.y), np.nan), np.full(len(self.y), np.nan)
-        for fold in self.folds:
-            rest = np.setdiff1d(np.arange(len(self.y)), fold)
-            first = self.scores[0]
+        for fold, (others, own) in zip(self.folds, told, strict=True):
+            rest = self._without(fold)
             both = [[groups[row] for row in rows] for rows in (rest, fold)]
-            found = _missed(first.take(fold), (first.take(rest), self.y[rest]), both, level)
+            found = _missed(own, (others, self.y[rest]), both, level)
             missed[fold], sizes[fold] = found(self.y[fold])
         weights = _weights(self.scores[0], self.y)
         return Judged(np.where(np.isnan(missed), 0.0, missed) * weights, sizes, ~np.isnan(missed))

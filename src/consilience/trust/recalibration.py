@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
-from consilience.metrics.scores import FloatArray
+from consilience.metrics.scores import FloatArray, Probabilities, Scores, Values
 from consilience.records import Record
-from consilience.trust.number import Number, PredictedValue
+from consilience.trust.number import Number, PredictedValue, ProbabilityOf
 
 LEVEL = 0.95
 LEAST = 1e-6  # probabilities are this far from 0 and 1 when a loss is taken
@@ -49,6 +49,15 @@ class Recalibration(Record):
         if not self.applied:
             return numbers
         return number.unlinked(self.intercept + self.slope * number.linked(numbers))
+
+    def moved(self, scores: Scores) -> Scores:
+        """Return scores that agree with the number told, so that sets and intervals do.
+
+        Values, and the probabilities of two classes (the line being that of the last one).
+        Curves stay as they are: moved by the line they would come down to another share at
+        the same time, and bounds on time would be the same.
+        """
+        return _moved(scores, self) if self.applied else scores
 
     @classmethod
     def learned(
@@ -82,11 +91,18 @@ class Recalibration(Record):
             rest[fold] = False
             if not _enough(number, outcome[rest]):
                 return cls(sentence="Too few patients to say whether the number should be moved.")
-            line = _line(number, numbers[rest], outcome[rest], weights[rest])
-            moved = number.unlinked(line[0] + line[1] * number.linked(numbers[fold]))
+            line = cls.fitted(number, numbers[rest], outcome[rest], weights[rest])
             before = loss(number, numbers[fold], outcome[fold])
-            gain[fold] = before - loss(number, moved, outcome[fold])
+            gain[fold] = before - loss(number, line.of(numbers[fold], number), outcome[fold])
         return cls._decided(number, (numbers, outcome, weights), gain)
+
+    @classmethod
+    def fitted(
+        cls, number: Number, numbers: FloatArray, outcome: FloatArray, weights: FloatArray
+    ) -> Self:
+        """Return the line with the least loss, whether or not it helps; as `learned`."""
+        intercept, slope = _line(number, numbers, outcome, weights)
+        return cls(slope=slope, intercept=intercept, applied=True)
 
     @classmethod
     def _decided(
@@ -108,6 +124,23 @@ class Recalibration(Record):
             return cls(sentence=sentence)
         sentence = f"The number is moved ({found}): out of sample the loss falls by {told_gain}."
         return cls(slope=slope, intercept=intercept, applied=True, sentence=sentence)
+
+
+@singledispatch
+def _moved(scores: Scores, line: Recalibration) -> Scores:
+    return scores
+
+
+@_moved.register
+def _(scores: Values, line: Recalibration) -> Scores:
+    return Values(line.intercept + line.slope * scores.values)
+
+
+@_moved.register
+def _(scores: Probabilities, line: Recalibration) -> Scores:
+    event = ProbabilityOf("", str(scores.classes[-1]))
+    p = line.of(event.of(scores), event)
+    return Probabilities(np.column_stack([1 - p, p]), scores.classes)
 
 
 @singledispatch

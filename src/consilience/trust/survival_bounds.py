@@ -10,10 +10,11 @@ Both assume that every patient's censoring time is known, as when a trial ends o
 Here it is not known of those who had the event. So those who had the event before their
 bound are counted with the weight 1 / G(t-), G being the Kaplan-Meier estimate of
 remaining uncensored (Robins and Rotnitzky 1992): the count is unbiased for all who had
-it. Assumed: **censoring is independent of the time to the event and of what the model
-reads, within each group that is judged by itself**. Without censoring the rule is split
-conformal prediction to the letter; with it the promise holds approximately, and better the
-more patients there are. No bound is above the time at which fewer than a tenth remain
+it. G is estimated from all patients together, for groups are small. Assumed: **censoring is
+independent of the time to the event, of what the model reads and of the groups within which
+uncertainty is judged**; where one group is followed for less time, its bounds are too late.
+Without censoring the rule is split conformal prediction to the letter; with it the promise
+holds approximately, and better the more patients there are. No bound is above the time at which fewer than a tenth remain
 uncensored: beyond it weights are too large to count with.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, Literal, Self
 
@@ -105,8 +106,8 @@ class Reliability(Part):
         y : ndarray of shape (n_patients,)
             Their outcome.
         number : Number, optional
-            What is told of each of them; None where it differs between them (the
-            probability of the likeliest of many classes).
+            What is told of each of them, of two classes the last one's probability; None
+            where it differs between them (the probability of the likeliest of many classes).
         groups : sequence of str
             Columns of `patients` within which uncertainty is judged if there are enough.
         cohort : Cohort
@@ -118,9 +119,9 @@ class Reliability(Part):
             Of a value.
         """
         taxonomy = Taxonomy.of(cohort.patients, groups, fewest=FEWEST)
-        sure = _sureness(scores[0], scores, y, taxonomy.groups(cohort))
+        told = recalibrated(scores, y, number, folds)
+        sure = _sureness(scores[0], told.scores, y, taxonomy.groups(cohort))
         supports = [Support.of(cohort, name) for name in cohort.modalities]
-        told, of_number = _of_number(scores, y, number, folds)
         found = cls(
             patients=len(y),
             taxonomy=taxonomy,
@@ -129,11 +130,12 @@ class Reliability(Part):
             ranges=ranges_of(cohort),
             supports=tuple(one for one in supports if one is not None),
             note=NOTE,
+            recalibration=told.line,
+            cuts=None if number is None else _thirds(told.numbers),
             **sure,
-            **of_number,
         )
         silent = np.array([bool(reasons) for reasons in found.silences(cohort, scores[0])])
-        spread = Distributions.of(cohort, np.where(silent, np.nan, told))
+        spread = Distributions.of(cohort, np.where(silent, np.nan, told.numbers))
         return found.model_copy(update={"distributions": spread})
 
     def told(self, number: Number, numbers: FloatArray) -> FloatArray:
@@ -149,7 +151,10 @@ class Reliability(Part):
         return "middle" if number <= self.cuts[1] else "high"
 
     def interval(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> Interval | None:
-        """Return the interval of a value, or the lower bound of a time, of a cohort of one."""
+        """Return the interval of a value, or the lower bound of a time, of a cohort of one.
+
+        Scores are the model's own; the interval is around the number as it is told.
+        """
         found = self._bounded(patient, scores, level)
         if found is None or (found[0].low is None and found[0].high is None):
             return None
@@ -157,9 +162,10 @@ class Reliability(Part):
 
     def classes(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> tuple[str, ...]:
         """Return the classes that cannot be ruled out of a cohort of one, the likeliest first."""
-        if self.sets is None or not isinstance(scores, Probabilities):
+        moved = self.recalibration.moved(scores)
+        if self.sets is None or not isinstance(moved, Probabilities):
             return ()
-        return self.sets.sets(scores, self.taxonomy.groups(patient), level)[0].labels
+        return self.sets.sets(moved, self.taxonomy.groups(patient), level)[0].labels
 
     def notes(self, patient: Cohort, scores: Scores, *, level: float = LEVEL) -> tuple[str, ...]:
         """Return what should be known of how the uncertainty of a cohort of one was judged."""
@@ -200,23 +206,24 @@ class Reliability(Part):
     def _uncertain(self, cohort: Cohort, scores: Scores) -> list[list[str]]:
         """Return, for each patient, why what is said of him says too little."""
         level, groups = self.silence.level, self.taxonomy.groups(cohort)
-        if self.sets is not None and isinstance(scores, Probabilities):
-            found = self.sets.sets(scores, groups, level)
+        moved = self.recalibration.moved(scores)
+        if self.sets is not None and isinstance(moved, Probabilities):
+            found = self.sets.sets(moved, groups, level)
             possible = len(self.sets.labels)
             return [self.silence.of_set(one.labels, possible, level) for one in found]
-        if self.intervals is not None and self.spread is not None and isinstance(scores, Values):
-            each = self.intervals.intervals(scores, groups, level)
+        if self.intervals is not None and self.spread is not None and isinstance(moved, Values):
+            each = self.intervals.intervals(moved, groups, level)
             return [self.silence.of_interval(one, self.spread, self.unit) for one, _ in each]
         return [[] for _ in range(len(cohort))]
 
     def _bounded(
         self, patient: Cohort, scores: Scores, level: float
     ) -> tuple[Interval, Threshold] | None:
-        groups = self.taxonomy.groups(patient)
-        if self.intervals is not None and isinstance(scores, Values):
-            return self.intervals.intervals(scores, groups, level)[0]
-        if self.bounds is not None and isinstance(scores, SurvivalCurves):
-            return self.bounds.bounds(scores, groups, level)[0]
+        groups, moved = self.taxonomy.groups(patient), self.recalibration.moved(scores)
+        if self.intervals is not None and isinstance(moved, Values):
+            return self.intervals.intervals(moved, groups, level)[0]
+        if self.bounds is not None and isinstance(moved, SurvivalCurves):
+            return self.bounds.bounds(moved, groups, level)[0]
         return None
 
     def _threshold(self, patient: Cohort, scores: Scores, level: float) -> Threshold | None:
@@ -256,22 +263,55 @@ def _(
     return {"bounds": TimeBounds.of(scores, y, groups)}
 
 
-def _of_number(
+@dataclass(frozen=True)
+class Recalibrated:
+    """What is told of patients held out.
+
+    Attributes
+    ----------
+    numbers : ndarray of shape (n_patients,)
+        Moved by the line.
+    line : Recalibration
+        Of all of them.
+    scores : list of Scores
+        Each fold moved by the line of the others: by its own, the residuals of few patients
+        would be smaller than those of new ones.
+    """
+
+    numbers: FloatArray
+    line: Recalibration
+    scores: list[Scores]
+
+
+def recalibrated(
     scores: Sequence[Scores],
     y: npt.NDArray[Any],
     number: Number | None,
     folds: Sequence[npt.NDArray[np.intp]],
-) -> tuple[FloatArray, dict[str, Any]]:
-    """Return the number told of each patient, how it is recalibrated, and its thirds."""
+) -> Recalibrated:
+    """Return what is told of each patient, and by which line; see `Reliability.of`."""
     if number is None:  # of the likeliest of several classes
-        return np.asarray(np.mean([one.values for one in scores], axis=0).max(axis=1)), {}
+        likeliest = np.mean([one.values for one in scores], axis=0).max(axis=1)
+        return Recalibrated(np.asarray(likeliest), Recalibration(), list(scores))
     own = np.asarray(np.mean([number.of(one) for one in scores], axis=0))
-    line = Recalibration()
-    if folds:
-        line = Recalibration.learned(number, own, *came_about(number, y), folds)
-    told = line.of(own, number)
-    first, second = np.quantile(told, (1 / 3, 2 / 3))
-    return told, {"recalibration": line, "cuts": (float(first), float(second))}
+    if not folds:
+        return Recalibrated(own, Recalibration(), list(scores))
+    outcome, weights = came_about(number, y)
+    line = Recalibration.learned(number, own, outcome, weights, folds)
+    moved = [one.values.copy() for one in scores]
+    for fold in folds if line.applied else ():
+        rest = weights > 0
+        rest[fold] = False
+        others = Recalibration.fitted(number, own[rest], outcome[rest], weights[rest])
+        for values, one in zip(moved, scores, strict=True):
+            values[fold] = others.moved(one.take(fold)).values
+    each = [replace(one, values=values) for one, values in zip(scores, moved, strict=True)]
+    return Recalibrated(line.of(own, number), line, each)
+
+
+def _thirds(numbers: FloatArray) -> tuple[float, float]:
+    first, second = np.quantile(numbers, (1 / 3, 2 / 3))
+    return float(first), float(second)
 
 
 def _named(sentences: list[str]) -> list[str]:
