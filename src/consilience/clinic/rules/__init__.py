@@ -2,7 +2,6 @@
 
 from consilience.clinic.rules.listing import rules_page, rules_table
 from consilience.clinic.rules.loading import load_rules
-from consilience.clinic.rules.ordering import Suggested, suggested
 from consilience.clinic.rules.rule import Rule
 from consilience.clinic.rules.ruleset import Review, RuleSet, Trouble
 from consilience.clinic.rules.stewardship import Indicator, NotAtTarget, indicators
@@ -15,12 +14,10 @@ __all__ = [
     "Review",
     "Rule",
     "RuleSet",
-    "Suggested",
     "Trouble",
     "check_rules",
     "indicators",
     "load_rules",
     "rules_page",
     "rules_table",
-    "suggested",
 ]
