@@ -14,8 +14,8 @@ it. G is estimated from all patients together, for groups are small. Assumed: **
 independent of the time to the event, of what the model reads and of the groups within which
 uncertainty is judged**; where one group is followed for less time, its bounds are too late.
 Without censoring the rule is split conformal prediction to the letter; with it the promise
-holds approximately, and better the more patients there are. No bound is above the time at which fewer than a tenth remain
-uncensored: beyond it weights are too large to count with.
+holds approximately, and better the more patients there are. No bound is above the time at
+which fewer than a tenth remain uncensored: beyond it weights are too large to count with.
 """
 
 from __future__ import annotations
