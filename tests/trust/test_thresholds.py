@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from pydantic import ValidationError
 
 from consilience.errors import InputError
 from consilience.trust.thresholds import FEWEST, Thresholds, conformal_quantile, rounded_up
@@ -145,3 +146,20 @@ def test_it_is_the_same_from_json() -> None:
     labels, scores = overlapping(10 * FEWEST, 4)
     learned = Thresholds.of(scores[None], named(labels))
     assert Thresholds.model_validate_json(learned.model_dump_json()) == learned
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cells": []},
+        {"cells": [{"labels": ["female"], "patients": 9, "thresholds": [1.0]}]},
+        {"cells": [{"labels": [], "patients": 9, "thresholds": []}]},
+        {"levels": [0.8, 0.9]},
+    ],
+)
+def test_thresholds_that_miss_somebody_or_a_level_are_refused(change):
+    whole = {"labels": [], "patients": 9, "thresholds": [None]}
+    given = {"levels": [0.8], "how": "all", "cells": [whole]}
+    assert Thresholds.model_validate(given).of_patient((), 0.8).value == np.inf
+    with pytest.raises(ValidationError, match="cell"):
+        Thresholds.model_validate(given | change)

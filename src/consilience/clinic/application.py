@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from consilience import __version__
 from consilience.clinic.hooks import HookSettings, hooks_router
@@ -48,6 +49,7 @@ def application(clinic: Clinic) -> FastAPI:
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _unread)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _defect)
     return app
 
@@ -71,6 +73,10 @@ async def _refused(request: Request, reason: Exception) -> Response:
     found = _said(request, reason.status_code, str(reason.detail))
     found.headers.update(reason.headers or {})
     return found
+
+
+async def _gone(request: Request, reason: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it: he hung up while he was sending
 
 
 async def _defect(request: Request, reason: Exception) -> Response:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,14 +144,19 @@ class Clinic:
 
     def refresh(self) -> None:
         """Serve what stands in the bundle's folder now, if it is another one than before."""
+        from consilience.clinic.store import StoreUnavailable
+
         seen = _stamp(self.settings.bundle)
-        if seen in (None, self._stamp):
+        if seen == self._stamp:
             return
-        self._stamp = seen
         try:
             self.replace(self.settings.bundle)
+        except StoreUnavailable as reason:
+            log.error("the new bundle is not served yet, and tried again: %s", reason)
+            return
         except InputError as reason:
             log.error("the bundle in the folder cannot be served; the one before stays: %s", reason)
+        self._stamp = seen
 
     def now(self) -> str:
         """Return the time, as it is kept."""
@@ -178,7 +184,9 @@ class Clinic:
             now = self.settings.now()
             return consulted(served, self.rules, fhir, now=now, hook=hook, quick=quick)
 
-        return self._recent.get((served.fingerprint, hook, quick), fhir, answered)
+        # By the bundle itself, which its answers keep: two may have one model, and so one
+        # fingerprint, and say other things (names, calibration, when to be silent).
+        return self._recent.get((id(served), hook, quick), fhir, answered)
 
     def consult(
         self,
@@ -247,10 +255,14 @@ class Clinic:
         self.store.close()
 
 
-def _stamp(folder: Path) -> tuple[int, int] | None:
-    """Return what changes when another bundle is put into a folder; None while there is none."""
-    try:
-        status = (folder / "manifest.json").stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns
+def _stamp(folder: Path) -> frozenset[tuple[str, int, int, int]]:
+    """Return what changes when another bundle is put into a folder, and with each of its files.
+
+    Files are copied one after another: one that was read half there is read again.
+    """
+    found = set()
+    with suppress(OSError):  # the folder is being replaced
+        for path in folder.iterdir():
+            status = path.lstat()
+            found.add((path.name, status.st_ino, status.st_mtime_ns, status.st_size))
+    return frozenset(found)

@@ -7,6 +7,7 @@ import json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 32 * 2**20
+MOST_DIGITS = 18  # of a length: Python reads no number of thousands of them
 
 
 class TooLargeError(Exception):
@@ -39,7 +40,7 @@ class Limits:
             await _refuse(send, 415, "Send the body unpacked, without Content-Encoding.")
             return
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self.largest:
+        if not length.isdigit() or len(length) > MOST_DIGITS or int(length) > self.largest:
             await _refuse(send, 413, f"At most {self.largest:,} bytes are read.")
             return
         await self._counted(scope, receive, send)

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import optimize
 
 from consilience.errors import InputError, listing
@@ -127,6 +127,14 @@ class Thresholds(Record):
     levels: tuple[float, ...]
     how: Literal["all", "mondrian", "additive"]
     cells: tuple[Cell, ...] = Field(description="all patients first")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.cells or self.cells[0].labels:
+            raise ValueError("the first cell is of all patients")
+        if any(len(cell.thresholds) != len(self.levels) for cell in self.cells):
+            raise ValueError("each cell has one threshold a level")
+        return self
 
     @classmethod
     def of(

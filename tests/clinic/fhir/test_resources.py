@@ -364,3 +364,9 @@ def test_whatever_is_changed_in_a_record_only_input_errors_come(data: st.DataObj
 def test_anything_at_all_is_read_or_refused(data: Any) -> None:
     with pytest.raises(InputError):
         read_bundle(data)
+
+
+@pytest.mark.parametrize("contained", [5, True, "x", {"resourceType": "Observation"}])
+def test_what_is_contained_and_no_list_is_not_valid(contained: Any) -> None:
+    with pytest.raises(InputError, match="not valid"):
+        read_bundle({"resourceType": "Patient", "id": "p1", "contained": contained})

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clinic.hooks.calls import ISSUER, VIEW, House, labs_bundle, request
+from tests.clinic.hooks.calls import ISSUER, VIEW, House, diabetic, labs_bundle, request
 
 from consilience.clinic.audit import verify
+from consilience.clinic.served import Served
+from consilience.study.bundle import Bundle
 
 
 def gone(house: House) -> None:
@@ -107,3 +111,45 @@ def test_the_trail_holds_after_many_callers(house: House):
     assert verify(house.clinic.store).broken_at is None
     shown = [e for e in house.clinic.audit.entries(ISSUER) if e.action == "shown"]
     assert len(shown) == 8
+
+
+def test_a_bundle_that_is_copied_file_by_file_is_served_once_it_is_whole(opened, tmp_path, bundle):
+    """Its manifest may come first: what was read half there is read again."""
+    live, other = tmp_path / "live", labs_bundle(tmp_path / "other", "relapsed", seed=1)
+    shutil.copytree(bundle, live)
+    clinic = opened(bundle=live).clinic
+    before = clinic.served().fingerprint
+    shutil.copy(other / "manifest.json", live)
+    clinic.refresh()
+    assert clinic.served().fingerprint == before
+    shutil.copytree(other, live, dirs_exist_ok=True)
+    clinic.refresh()
+    assert clinic.served().fingerprint == Served.load(other).fingerprint != before
+
+
+def test_a_bundle_that_comes_while_the_database_is_locked_is_served_later(opened, tmp_path, bundle):
+    live, other = tmp_path / "live", labs_bundle(tmp_path / "other", "relapsed", seed=1)
+    shutil.copytree(bundle, live)
+    clinic = opened(bundle=live).clinic
+    before = clinic.served().fingerprint
+    shutil.copytree(other, live, dirs_exist_ok=True)
+    database = Path(clinic.settings.database.removeprefix("sqlite:///"))
+    away = database.rename(tmp_path / "away.db")
+    clinic.refresh()
+    assert clinic.served().fingerprint == before
+    away.rename(database)
+    clinic.refresh()
+    assert clinic.served().fingerprint != before
+
+
+def test_two_bundles_of_one_model_give_each_its_own_answer(house: House, tmp_path, bundle):
+    """They have one fingerprint: what the first one said must not be taken for the second's."""
+    fhir = {"entry": [{"resource": one} for one in diabetic()], "resourceType": "Bundle"}
+    first = house.clinic.look(fhir)
+    known = Bundle.load(bundle)
+    renamed = replace(known, manifest=known.manifest.model_copy(update={"name": "Second"}))
+    renamed.save(tmp_path / "renamed")
+    second = house.clinic.replace(tmp_path / "renamed")
+    assert second.fingerprint == first.served.fingerprint
+    assert house.clinic.look(fhir).served is second
+    assert house.clinic.look(fhir).assessment.bundle == "Second"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from tests.clinic.hooks.calls import BASE, ISSUER, NOON, VIEW, Clock, Ehr, House, request, rsa
 
@@ -396,3 +396,34 @@ def test_clock_of_tests_moves():
     clock = Clock()
     clock.move(seconds=5)
     assert (clock() - NOON).total_seconds() == 5
+
+
+@pytest.mark.parametrize("algorithm", [["ES384"], {"ES384": 1}, None, 384, True])
+def test_an_algorithm_that_is_no_text_is_refused(check, ehr, algorithm):
+    head = {"alg": algorithm, "typ": "JWT", "kid": ehr.kid}
+    _, claims, signature = ehr.token(PATH).split(".")
+    token = f"{_encoded(json.dumps(head).encode())}.{claims}.{signature}"
+    assert "algorithm must be one of" in refused(check, token)
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000, "1e400", "NaN", "-1", '"1"', "true"])
+def test_times_that_are_none_are_refused(check, ehr, name, value):
+    assert refused(check, _signed(ehr, f'"{name}": {value}'))
+
+
+@pytest.mark.parametrize("name", ["jti", "sub"])
+@pytest.mark.parametrize("text", [r"a\ud800", r"a\u0000b"])
+def test_claims_that_no_database_can_hold_are_refused(check, ehr, name, text):
+    assert "cannot be read" in refused(check, _signed(ehr, f'"{name}": "{text}"'))
+
+
+def _signed(ehr: Ehr, more: str) -> str:
+    """Return a token with one more claim, as written; of a name given twice the last counts."""
+    payload = json.dumps(_claims(ehr.token(PATH)))[:-1] + f", {more}}}"
+    header = {"alg": ehr.algorithm, "kid": ehr.kid, "typ": "JWT"}
+    return jws.serialize_compact(header, payload.encode(), ehr.key, algorithms=[ehr.algorithm])
+
+
+def _encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()

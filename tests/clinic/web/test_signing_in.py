@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
 from tests.clinic.web.clinic_example import PASSWORD
 
 SESSION = "consilience-session"
@@ -160,3 +161,28 @@ def test_no_address_leads_away(clinic, visitor) -> None:
         follow_redirects=False,
     )
     assert answer.headers["location"] == "/"
+
+
+CHARSETS = ("unicode_escape", "raw_unicode_escape", "utf-7", "punycode", "undefined", "utf\0x")
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+@pytest.mark.parametrize("field", ["form_token", "name", "password"])
+def test_a_form_in_a_charset_that_gives_no_text_is_refused(visitor, charset, field) -> None:
+    someone = visitor()
+    fields = {"form_token": someone.token("/sign-in"), "name": "clinician", "password": PASSWORD}
+    fields[field] = "+2AA-" if charset == "utf-7" else "\\ud800"  # half a surrogate pair
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    parts = (
+        f'--b\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'
+        for k, v in fields.items()
+    )
+    answer = someone.client.post(
+        "/sign-in", content="".join((*parts, "--b--\r\n")), headers={"content-type": kind}
+    )
+    assert answer.status_code == 400 and "could not be read" in answer.text
+
+
+def test_a_zero_byte_in_a_form_is_refused(visitor) -> None:
+    answer = visitor().post("/sign-in", {"name": "clinician\0", "password": PASSWORD})
+    assert answer.status_code == 400 and "could not be read" in answer.text

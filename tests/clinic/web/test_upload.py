@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 
 import pytest
 from tests.clinic.web.clinic_example import NOW, SICK, as_json, key_of, record
@@ -149,3 +150,12 @@ def test_scripts_in_a_record_stay_text(clinic, visitor) -> None:
         assert page.status_code == 200
         assert re.findall(r"<script[^>]*>", page.text) == ['<script src="/static/clinic.js" defer>']
     assert all("&lt;script&gt;" in page.text for page in pages[:4])
+
+
+def test_a_table_of_very_many_columns_is_refused_at_once(clinic, visitor) -> None:
+    columns = 100_000
+    header = ",".join(f"c{place}" for place in range(columns))
+    began = time.perf_counter()
+    answer = upload(visitor("clinician"), "p.csv", f"{header}\n{'1,' * (columns - 1)}1\n".encode())
+    assert answer.status_code == 400 and "99997 more" in answer.text
+    assert time.perf_counter() - began < 5

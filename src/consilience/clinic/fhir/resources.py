@@ -241,7 +241,8 @@ def _entries(data: Any, source: str, limits: Limits) -> list[_Entry]:
     for content, url in _outer(data, source):
         holder = _Entry(len(found) + 1, content, url)
         found.append(holder)
-        for inner in content.get("contained") or ():
+        contained = content.get("contained")
+        for inner in contained if isinstance(contained, list) else ():
             if _is_resource(inner) and inner["resourceType"] != "Patient":
                 found.append(_Entry(holder.position, inner, "", holder))
         if len(found) > limits.resources:

@@ -76,13 +76,25 @@ def parsed(body: bytes) -> dict[str, Any]:
         400 if it is none.
     """
     try:
-        told = json.loads(body.decode("utf-8"), parse_constant=_not_json)
-        if SUSPICIOUS.search(body):
-            _writable(told)
+        told = plain_json(body)
     except (ValueError, RecursionError) as problem:
         raise Refusal(400, "the body is not JSON that can be read.") from problem
     if not isinstance(told, dict):
         raise Refusal(400, "the body must be a JSON object.")
+    return told
+
+
+def plain_json(text: bytes) -> Any:
+    """Return what JSON in UTF-8 says, where a database and an answer can hold all of it.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is none, nests too deep, or holds what can be kept nowhere.
+    """
+    told = json.loads(text.decode("utf-8"), parse_constant=_not_json)
+    if SUSPICIOUS.search(text):
+        _writable(told)
     return told
 
 

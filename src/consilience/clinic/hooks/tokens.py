@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from consilience.clinic.hooks.body import plain_json
 from consilience.clinic.hooks.keys import KeySource
 from consilience.clinic.hooks.refusal import Refusal
 
@@ -129,7 +129,8 @@ class TokenChecker:
 
     def _source(self, head: dict[str, Any], claims: dict[str, Any]) -> KeySource:
         """Where the issuer's keys are, before anything of the token is believed."""
-        if head.get("alg") not in ALGORITHMS:
+        algorithm = head.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise refused(f"the token's algorithm must be one of {', '.join(ALGORITHMS)}.")
         if str(head.get("typ")).upper() != "JWT":
             raise refused("the token's type must be JWT.")
@@ -204,7 +205,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         if len(parts) != 3:
             raise ValueError("not three parts")
-        head, claims = (json.loads(_decoded(part)) for part in parts[:2])
+        head, claims = (plain_json(_decoded(part)) for part in parts[:2])
     except (ValueError, RecursionError, binascii.Error) as problem:
         raise refused("the token cannot be read.") from problem
     if not isinstance(head, dict) or not isinstance(claims, dict):
@@ -230,6 +231,6 @@ def _moment(claims: dict[str, Any], name: str) -> float:
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refused(f"the token does not say its {name}.")
-    if not math.isfinite(value) or not 0 <= value < 2**40:
+    if not 0 <= value < 2**40:  # nor is what is not finite, or too large for a float
         raise refused(f"the token's {name} is no time.")
     return float(value)

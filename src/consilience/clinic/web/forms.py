@@ -59,8 +59,8 @@ async def read_form(request: Request) -> Form:
         raise Refused(f"This is too large: at most {most} MB are taken.", status=413)
     try:
         sent = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=LARGEST)
-    except HTTPException as reason:
-        raise Refused("The form could not be read. Open the page again and resend it.") from reason
+    except (HTTPException, ValueError) as reason:  # ValueError: the charset that it names
+        raise _unreadable() from reason
     fields: dict[str, str] = {}
     files: dict[str, bytes] = {}
     for name, value in sent.multi_items():
@@ -69,4 +69,19 @@ async def read_form(request: Request) -> Form:
         else:
             fields[name] = value
     await sent.close()
+    if not all(map(_is_text, (*fields, *fields.values()))):
+        raise _unreadable()
     return Form(MappingProxyType(fields), MappingProxyType(files))
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a database can hold it; some charsets give half a surrogate pair."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
+def _unreadable() -> Refused:
+    return Refused("The form could not be read. Open the page again and resend it.")

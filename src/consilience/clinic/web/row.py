@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from datetime import date, datetime
 from typing import Any
 
@@ -65,10 +66,10 @@ def _cells(data: bytes, schema: Schema) -> dict[str, str]:
     if len(rows) != 2 or len(rows[0]) != len(rows[1]):
         raise InputError("The table needs a line of column names and one row of as many cells.")
     names = [name.strip() for name in rows[0]]
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubled:
-        raise InputError(f"The table has columns twice: {listing(doubled)}.")
-    known = (*OWN, *columns(schema))
+        raise InputError(f"The table has columns twice: {listing(doubled, MOST_SHOWN)}.")
+    known = dict.fromkeys((*OWN, *columns(schema)))
     strange = [name for name in names if name not in known]
     if strange:
         hint = suggestion(strange[0], known)
