@@ -70,6 +70,7 @@ def checked(cards: tuple[Card, ...]) -> list[dict[str, Any]]:
             assert urlsplit(link["url"]).scheme == "https"
         for reason in card.get("overrideReasons", []):
             assert reason["code"]
+            assert reason["display"].strip()
         for place, suggestion in enumerate(card.get("suggestions", [])):
             assert suggestion["label"]
             assert suggestion["uuid"] == suggestion_uuid(card["uuid"], place)
