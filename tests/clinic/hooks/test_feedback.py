@@ -101,6 +101,8 @@ def test_another_tenants_card_is_unknown(house: House):
         {"card": "x"},
         {"outcome": "ignored"},
         {"outcomeTimestamp": "yesterday"},
+        {"outcomeTimestamp": "0001-01-01T00:00:00+14:00"},
+        {"outcomeTimestamp": "9999-12-31T23:59:59-14:00"},
         {"outcomeTimestamp": "2026-03-01T12:00:00"},
         {"outcome": "accepted"},
         {"outcome": "accepted", "acceptedSuggestions": []},

@@ -15,6 +15,7 @@ from consilience.clinic.hooks.fetching import connect
 from consilience.clinic.hooks.prefetch import Allowed, prefetched, record_of
 from consilience.clinic.hooks.refusal import Refusal
 from consilience.clinic.hooks.requests import PatientViewCall, read_as
+from consilience.errors import InputError
 
 SERVICE = SERVICES["consilience-patient-view"]
 FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
@@ -222,3 +223,11 @@ def test_a_server_that_fails_gives_nothing(told):
         assert "secret" not in refusal.sentence
     finally:
         made.close()
+
+
+@pytest.mark.parametrize(
+    "server", ["http://[::", "http://fhir.example.org", "ftp://localhost", "", "https://h:99999/r"]
+)
+def test_a_server_that_would_get_tokens_in_the_clear_is_refused(server):
+    with pytest.raises(InputError, match="FHIR server"):
+        Allowed((server,), connect)

@@ -365,6 +365,8 @@ def test_keys_that_cannot_be_had(served_keys, store, ehr, place):
 def test_keys_must_come_over_https():
     with pytest.raises(InputError, match="https"):
         KeySource("http://keys.example.org/jwks")
+    with pytest.raises(InputError, match="https"):
+        KeySource("https://[::/jwks")
     assert KeySource("https://keys.example.org/jwks").is_address
     assert not KeySource("keys.json").is_address
 

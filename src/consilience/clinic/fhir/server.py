@@ -125,7 +125,7 @@ class FhirServer:
         if token is not None and client is not None:
             raise InputError("give either a token, or a client that gets one.")
         for address in (url, *([client.token_url] if client else [])):
-            _check_secure(address)
+            check_secure(address)
         connect = require("httpx", extra="clinic", purpose="asking a FHIR server").Client
         self._base = url.rstrip("/") + "/"
         self._token, self._until = token, float("inf")
@@ -265,13 +265,25 @@ class FhirServer:
         return token, now + max(0.0, lasts - _EARLY)
 
 
-def _check_secure(address: str) -> None:
-    parts = urlsplit(address)
+def check_secure(address: str) -> None:
+    """Refuse the address of a server to which patients' data or tokens would go in the clear.
+
+    Raises
+    ------
+    InputError
+        If it is not https, or http on this machine; naming no user and no password.
+    """
+    try:
+        parts = urlsplit(address)
+        where = f"{parts.scheme}://{parts.hostname}:{parts.port}"
+    except ValueError as reason:
+        raise InputError(
+            "that is no address of a FHIR server, such as https://host/fhir."
+        ) from reason
     local = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if parts.username or not parts.hostname or not (parts.scheme == "https" or local):
-        raise InputError(
-            f"{parts.scheme}://{parts.hostname}: a FHIR server is asked by https only."
-        )
+        where = where.removesuffix(":None")
+        raise InputError(f"{where}: a FHIR server is asked by https only.")
 
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from consilience.clinic.hooks.cards import suggestion_uuid
 from consilience.clinic.hooks.refusal import Refusal
@@ -15,6 +15,16 @@ from consilience.clinic.store.records import Answer, Card
 MOST = 200  # answers in one call
 MOST_SUGGESTIONS = 50
 
+
+def _in_utc(at: datetime) -> datetime:
+    """Return it in UTC; at the ends of the calendar some moments are no time there."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as reason:
+        raise ValueError("no time in UTC") from reason
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Comment = Annotated[str, StringConstraints(max_length=4000)]
 
 
@@ -51,7 +61,7 @@ class Feedback(Sent):
     outcome: Literal["accepted", "overridden"]
     accepted_suggestions: tuple[AcceptedSuggestion, ...] = Field((), max_length=MOST_SUGGESTIONS)
     override_reason: OverrideReason | None = None
-    outcome_timestamp: AwareDatetime
+    outcome_timestamp: Moment
 
     @model_validator(mode="after")
     def _says_what_was_accepted(self) -> Self:
@@ -87,7 +97,6 @@ def answer_of(given: Feedback, card: Card | None, tenant: str, who: str) -> Answ
     if not {str(one.id) for one in given.accepted_suggestions} <= known:
         raise Refusal(404, "the card has no such suggestion; nothing of this call was kept.")
     reason = "" if given.override_reason is None else given.override_reason.words()
-    at = given.outcome_timestamp.astimezone(UTC)
     return Answer(
         tenant=tenant,
         patient=card.patient,
@@ -96,7 +105,7 @@ def answer_of(given: Feedback, card: Card | None, tenant: str, who: str) -> Answ
         outcome=given.outcome,
         reason=reason,
         by=who,
-        at=_stamp(at),
+        at=_stamp(given.outcome_timestamp),
         model=card.model,
     )
 

@@ -41,7 +41,12 @@ class KeySource:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
-        address = urlsplit(self.place)
+        try:
+            address = urlsplit(self.place)
+        except ValueError as reason:
+            raise InputError(
+                f"{self.place!r}: keys are in a file or at an https address."
+            ) from reason
         if not self.is_address:
             return
         if address.scheme != "https" and address.hostname not in LOOPBACK:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from consilience.clinic.fhir.server import check_secure
 from consilience.clinic.hooks.discovery import NECESSARY, TEMPLATES, Service
 from consilience.clinic.hooks.refusal import Refusal
 from consilience.clinic.hooks.requests import HookCall
@@ -56,9 +57,16 @@ class Allowed:
     servers : tuple of str
         Base addresses, given by the operator.
     connect : callable
+
+    Raises
+    ------
+    InputError
+        If an address is not https, or of this machine: a token would go there in the clear.
     """
 
     def __init__(self, servers: tuple[str, ...], connect: Connect) -> None:
+        for server in servers:
+            check_secure(server)
         self._servers = {server.rstrip("/") for server in servers}
         self._connect = connect
 
