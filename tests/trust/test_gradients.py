@@ -63,6 +63,15 @@ def test_a_network_is_explained_by_them_on_the_scale_of_the_number(network):
         np.testing.assert_allclose([sign * effects[k] for k in own.index], own, atol=1e-6)
 
 
+def test_a_recalibrated_number_is_explained_by_them_times_its_slope(network):
+    model, cohort = network
+    own = explain(model, cohort[[3]], cohort[50:70], ONE)
+    moved = explain(model, cohort[[3]], cohort[50:70], replace(ONE, slope=0.5, intercept=0.3))
+    assert moved.method == gradients.METHOD
+    assert moved.baseline == pytest.approx(0.5 * own.baseline + 0.3, abs=1e-4)
+    assert total(moved) == pytest.approx(0.5 * total(own) + 0.3, abs=1e-4)
+
+
 def test_log_hazard_ratios_differ_from_the_scale_by_a_constant():
     cohort, y = gappy_cohort("survival")
     model = IntermediateFusion("survival", training=QUICK).fit(cohort, y)

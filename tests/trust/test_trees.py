@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import (
@@ -59,6 +61,19 @@ def test_they_are_the_shapley_values_by_definition():
     exact = over_orders(ModelGame(model, hybrids, PredictedValue("v"), 0), grouped=False)
     effects = effects_of(found)
     np.testing.assert_allclose([effects[tuple(p)] for p in hybrids.players], exact, atol=1e-5)
+
+
+def test_of_a_recalibrated_number_they_are_as_exact():
+    cohort, y, _ = complete_cohort("binary")
+    model = EarlyFusion(BOOSTED).fit(cohort, y)
+    patient, background = cohort[[5]], cohort[60:100]
+    own = explain(model, patient, background, ONE)
+    moved = replace(ONE, slope=0.6, intercept=-0.8)
+    found = explain(model, patient, background, moved)
+    assert found.method == METHOD
+    assert found.baseline == pytest.approx(0.6 * own.baseline - 0.8)
+    effects = effects_of(own)
+    assert effects_of(found) == pytest.approx({key: 0.6 * effects[key] for key in effects})
 
 
 def test_columns_of_a_category_and_of_gaps_are_one_feature_and_the_effects_add_up():

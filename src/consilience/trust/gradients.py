@@ -56,7 +56,8 @@ def gradient_reasons(
 
     They explain the network's output. It is taken for the number on its scale where the two
     differ by the same constant in the patient and in patients of the background, as the log
-    hazard ratio and the log cumulative hazard do; an ensemble's mean output does not.
+    hazard ratio and the log cumulative hazard do; an ensemble's mean output does not. Where the
+    number is recalibrated, the output times its slope is looked at.
 
     Parameters
     ----------
@@ -70,11 +71,11 @@ def gradient_reasons(
     scale = next(_scales(model, game, patient, background), None)
     if scale is None:
         return None
-    name, sign, shift = scale
+    name, slope, shift = scale
     found = model.attributions(patient, steps=STEPS)
-    effects = (sign * found.features[name].iloc[0]).items()
+    effects = (slope * found.features[name].iloc[0]).items()
     pairs = [(Player(*map(str, owner)), float(value)) for owner, value in effects]
-    baseline = sign * float(found.base[name].iloc[0]) + shift
+    baseline = slope * float(found.base[name].iloc[0]) + shift
     rest = float(game.linked(patient)[0]) - baseline - sum(value for _, value in pairs)
     if abs(rest) > TOLERANCE:
         return None
@@ -86,7 +87,7 @@ def gradient_reasons(
 def _scales(
     model: WithGradients, game: ModelGame, patient: Cohort, background: Cohort
 ) -> Iterator[tuple[str, float, float]]:
-    """Yield outputs that are the number on its scale, as their name, sign and shift."""
+    """Yield outputs that are the number on its scale, as their name, slope and shift."""
     few = background[np.arange(min(COMPARED, len(background)))]
     told = np.concatenate([game.linked(patient), game.linked(few)])
     answers = [model.attributions(cohort, steps=1) for cohort in (patient, few)]
@@ -97,7 +98,7 @@ def _scales(
         known = np.isfinite(said)
         if not known[0] or known.sum() < 2:
             return
-        for sign in (1.0, -1.0):
-            apart: Any = told[known] - sign * said[known]
+        for slope in (game.number.slope, -game.number.slope):
+            apart: Any = told[known] - slope * said[known]
             if np.ptp(apart) <= SAME:
-                yield name, sign, float(apart[0])
+                yield name, slope, float(apart[0])

@@ -3,8 +3,8 @@
 TreeExplainer knows the trees and needs no sampling (Lundberg et al., Nature Machine
 Intelligence 2020, 2:56; here the interventional form, against the background). It explains
 what the trees say, which is not always what is told: gradient boosting adds up log odds,
-a forest averages probabilities. Its values are used where the trees' sum is the number told
-on its scale.
+a forest averages probabilities. Its values are used where the trees' sum, moved by the line
+of a recalibration if there is one, is the number told on its scale.
 """
 
 from __future__ import annotations
@@ -80,9 +80,11 @@ def tree_reasons(
     told = float(game.linked(patient)[0])
     usual = float(game.linked(background).mean())
     owners = [Player(*owner) for owner in own.owners]
+    line = game.number
     for dtype in PRECISIONS:
         found = _tree_shap(own.learner, own.matrix.astype(dtype), others.matrix.astype(dtype))
-        for base, effects in found:
+        for said, added in found:
+            base, effects = line.intercept + line.slope * said, line.slope * added
             if abs(base - usual) <= TOLERANCE and abs(base + effects.sum() - told) <= TOLERANCE:
                 pairs = zip(owners, effects.tolist(), strict=True)
                 return Reasons(METHOD, base, gathered(game.players, pairs))
