@@ -118,9 +118,8 @@ def test_a_silent_model_leaves_the_word_to_the_rules():
 
 
 def test_advice_names_its_guideline():
-    (card, _) = checked(
-        cards_of(assessment(advice=(advice(source=CITED, reasons=("Why.",)),)), SETTING)
-    )
+    said = (advice(source=CITED, reasons=("Why.",)),)
+    (card,) = checked(cards_of(silent(advice=said), SETTING))
     assert card["source"]["label"] == "Society: Guideline"
     assert card["source"]["url"] == CITED.url
     assert card["source"]["topic"]["code"] == "model"
