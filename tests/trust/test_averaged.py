@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
@@ -20,10 +22,11 @@ LEARNERS = {
 }
 
 
-def game_of(kind, place, weights="equal"):
+def game_of(kind, place, weights="equal", *, line=(1.0, 0.0)):
     cohort, y = gappy_cohort(kind, n=80, features=2)
     learner, number = LEARNERS[kind]
     model = LateFusion(learner, weights=weights, random_state=0).fit(cohort, y)
+    number = replace(number, slope=line[0], intercept=line[1])
     background = cohort[np.delete(np.arange(12), place)]
     return ModelGame(model, Hybrids(cohort[[place]], background, model.modalities_), number, 8192)
 
@@ -46,6 +49,17 @@ def test_its_answers_and_owen_values_are_the_models_whatever_is_missing(kind, we
         after = owen_values(average, 0)
         assert not before.sampled and not after.sampled
         np.testing.assert_allclose(after.effects, before.effects, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_it_is_the_models_own_numbers_that_are_averaged(kind):
+    game = next(g for p in range(6) if len((g := game_of(kind, p, line=(0.6, -0.7))).spans) > 1)
+    average = averaged_game(game, trial_of(game))
+    assert average is not None
+    moved, asked = owen_values(average, 0), owen_values(game, 0)
+    assert not asked.sampled
+    assert moved.baseline == pytest.approx(asked.baseline, abs=1e-7)
+    np.testing.assert_allclose(moved.effects, asked.effects, atol=1e-7)
 
 
 def test_paths_are_those_that_the_model_would_be_asked_about():

@@ -23,6 +23,24 @@ BUDGET = 16_384  # values of hybrids that are computed, not asked for, for each 
 
 
 @dataclass(frozen=True)
+class _Own:
+    """What the model itself says, where the number told is that moved by a line.
+
+    It is the model's own numbers that are averaged.
+    """
+
+    number: Number
+
+    def linked(self, numbers: FloatArray) -> FloatArray:
+        """Return the linked number told from the model's own."""
+        return self.number.intercept + self.number.slope * self.number.linked(numbers)
+
+    def unlinked(self, values: FloatArray) -> FloatArray:
+        """Return the model's own number from the linked number told."""
+        return self.number.unlinked((values - self.number.intercept) / self.number.slope)
+
+
+@dataclass(frozen=True)
 class _Voices:
     """What each modality of some hybrids says alone.
 
@@ -62,7 +80,7 @@ class AveragedGame(Game):
     def __init__(
         self, game: ModelGame, curves: dict[str, Curve], weights: FloatArray, prior: float
     ) -> None:
-        self.hybrids, self.number = game.hybrids, game.number
+        self.hybrids, self.number, self.own = game.hybrids, game.number, _Own(game.number)
         self.players, self.spans, self.n = game.players, game.spans, game.n
         self.curves, self.weights, self.prior, self.budget = curves, weights, prior, BUDGET
 
@@ -73,12 +91,12 @@ class AveragedGame(Game):
         said, measured = [], []
         for name, curve in self.curves.items():
             own = masks[:, self.spans[name]]
-            said.append(self.number.unlinked(curve.at(own, rows)))
+            said.append(self.own.unlinked(curve.at(own, rows)))
             measured.append(self.hybrids.blocks[name].measured(own, rows))
         return _Voices(np.column_stack(said), np.column_stack(measured))
 
     def _linked(self, voices: _Voices) -> FloatArray:
-        return self.number.linked(voices.averaged(self.weights, self.prior))
+        return self.own.linked(voices.averaged(self.weights, self.prior))
 
     def paths(self, name: str, starts: Mask, orders: Positions, rows: Positions) -> FloatArray:
         voices, curve = self._voices(starts, rows), self.curves[name]
@@ -92,7 +110,7 @@ class AveragedGame(Game):
         everything = np.ones((len(rows), orders.shape[1]), dtype=bool)
         after = self.hybrids.blocks[name].measured(everything, rows)[:, None]
         numbers = np.repeat(voices.numbers, steps, axis=0)
-        numbers[:, place] = self.number.unlinked(index).ravel()
+        numbers[:, place] = self.own.unlinked(index).ravel()
         measured = np.repeat(voices.measured, steps, axis=0)
         measured[:, place] = np.where(first, after, voices.measured[:, [place]]).ravel()
         return self._linked(_Voices(numbers, measured)).reshape(len(rows), steps)
@@ -107,14 +125,19 @@ def averaged_game(game: ModelGame, trial: Trial) -> AveragedGame | None:
     trial : Trial
         Its hybrids must answer as the average does, within the tolerance of additive models.
     """
-    if len(game.spans) < 2 or any(block.forks for block in game.hybrids.blocks.values()):
+    if (
+        len(game.spans) < 2
+        or not game.number.slope
+        or any(block.forks for block in game.hybrids.blocks.values())
+    ):
         return None
     voices = _asked_alone(game, trial)
-    weights = _weights(voices, game.number.unlinked(trial.values))
+    own = _Own(game.number)
+    weights = _weights(voices, own.unlinked(trial.values))
     prior = _prior(game)
-    if _apart(game.number, voices.averaged(weights, prior), trial) > TOLERANCE:
+    if _apart(own, voices.averaged(weights, prior), trial) > TOLERANCE:
         return None
-    if not _adds_up(game.number, voices):
+    if not _adds_up(own, voices):
         return None
     for pointwise in (False, True):
         probes = probes_of(game, pointwise=pointwise)
@@ -137,7 +160,7 @@ def _asked_alone(game: ModelGame, trial: Trial) -> _Voices:
         parts[name] = (modality, apart.ravel())
         measured.append(positions >= 0)
     linked = game.linked(assembled(n * k, parts)).reshape(k, n).T
-    return _Voices(game.number.unlinked(linked), np.column_stack(measured))
+    return _Voices(_Own(game.number).unlinked(linked), np.column_stack(measured))
 
 
 def _weights(voices: _Voices, numbers: FloatArray) -> FloatArray:
@@ -157,14 +180,14 @@ def _prior(game: ModelGame) -> float:
         n: (b.part(np.ones((1, len(b.players)), bool), np.array([0]))[0], np.array([-1]))
         for n, b in game.hybrids.blocks.items()
     }
-    return float(game.number.unlinked(game.linked(assembled(1, nobody)))[0])
+    return float(_Own(game.number).unlinked(game.linked(assembled(1, nobody)))[0])
 
 
-def _apart(number: Number, numbers: FloatArray, trial: Trial) -> float:
-    return float(np.abs(number.linked(numbers) - trial.values).max())
+def _apart(own: _Own, numbers: FloatArray, trial: Trial) -> float:
+    return float(np.abs(own.linked(numbers) - trial.values).max())
 
 
-def _adds_up(number: Number, voices: _Voices) -> bool:
+def _adds_up(own: _Own, voices: _Voices) -> bool:
     """Return whether what every modality says alone may be additive on the link scale."""
-    linked = number.linked(voices.numbers[: 4 * HALVES]).reshape(4, HALVES, -1)
+    linked = own.linked(voices.numbers[: 4 * HALVES]).reshape(4, HALVES, -1)
     return bool(np.abs(linked[0] + linked[1] - linked[2] - linked[3]).max() <= TOLERANCE)
