@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import signal
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.clinic.hooks.calls import labs_bundle
 
 from consilience.clinic.serving import Place, check_open, is_loopback, listening_socket, watch
 from consilience.errors import InputError
@@ -104,3 +110,21 @@ def test_the_folder_is_looked_at_until_stopped():
     stop, clinic = threading.Event(), Counting()
     watch(clinic, stop, every=0.001)
     assert clinic.seen == 3
+
+
+def test_a_service_that_is_told_to_end_closes_its_database(tmp_path):
+    """SQLite takes its log away when the last connection is closed."""
+    command = [
+        str(Path(sys.executable).parent / "consilience"),
+        *("serve", str(labs_bundle(tmp_path / "bundle")), "--port", "0"),
+        *("--db", f"sqlite:///{tmp_path}/clinic.db"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().split()[-1]
+        while httpx.get(f"{address}/health/ready").status_code != 200:
+            pass
+        assert (tmp_path / "clinic.db-wal").exists()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 0
+    assert not (tmp_path / "clinic.db-wal").exists()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from consilience.errors import InputError
 from consilience.extras import require
@@ -130,7 +133,7 @@ def _check_certificate(cert: Path, key: Path | None) -> None:
 
 
 def serve(clinic: Clinic, place: Place, *, ready: Callable[[str], None]) -> None:
-    """Answer until stopped.
+    """Answer until stopped by Ctrl-C or SIGTERM; what was counted is kept before it ends.
 
     Parameters
     ----------
@@ -159,6 +162,8 @@ def serve(clinic: Clinic, place: Place, *, ready: Callable[[str], None]) -> None
         ssl_keyfile=place.tls_key,
     )
     ready(place.address(listening.getsockname()[1]))
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _ended)  # uvicorn sends it on, once it has answered all
     stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(clinic, stop), daemon=True)
     watcher.start()
@@ -168,6 +173,11 @@ def serve(clinic: Clinic, place: Place, *, ready: Callable[[str], None]) -> None
         stop.set()
         watcher.join()
         clinic.close()
+
+
+def _ended(number: int, frame: FrameType | None) -> NoReturn:
+    """End the process in order; the signal itself would end it before anything is closed."""
+    sys.exit(0)
 
 
 def listening_socket(place: Place) -> socket.socket:
