@@ -73,11 +73,13 @@ def write_example(bundle: Path, out: Path, *, seed: int = 0) -> tuple[Path, ...]
     Raises
     ------
     InputError
-        If a file of that name is there.
+        If files of these names are there, or the folder is none.
     """
     known = Bundle.load(bundle)
     now = datetime.now(UTC)
     fhir = synthetic_patients(known.schema, 1, seed=seed, now=now, like=known.background)[0]
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: a file is there; name a folder.")
     paths = (out / "patient.json", out / "request.json")
     for path in paths:
         if path.exists():

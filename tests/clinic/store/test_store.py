@@ -69,6 +69,7 @@ def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
     [
         ("records.db", "given as a URL"),
         ("mysql://server/name", "not in 'mysql'"),
+        ("postgresql://u:secret@[::/name", "given as a URL"),
         ("sqlite://", "need a file"),
         ("sqlite:///{folder}", "is a folder"),
         ("sqlite:///{folder}/absent/records.db", "cannot be made"),

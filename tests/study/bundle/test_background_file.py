@@ -77,6 +77,10 @@ def _infinite(values: Any) -> Any:
     return values
 
 
+def _huge(values: Any) -> Any:
+    return np.full_like(values, 1e300)
+
+
 FORGED: list[tuple[Callable[[Arrays], Arrays], str]] = [
     (_more, "more than any background has"),
     (lambda arrays: {k: v for k, v in arrays.items() if k != "0/units"}, "does not hold"),
@@ -86,6 +90,7 @@ FORGED: list[tuple[Callable[[Arrays], Arrays], str]] = [
     (_changed("0/numbers", lambda v: v.astype(np.complex128)), "form that it cannot have"),
     (_changed("0/words", lambda v: v.astype(bytes)), "form that it cannot have"),
     (_changed("0/numbers", _infinite), "infinite numbers"),
+    (_changed("0/numbers", _huge), "infinite numbers"),
     (_changed("0/numbers", lambda v: v[:, :1]), "another shape"),
     (_changed("0/words", lambda v: v[:-1]), "another shape"),
     (_changed("0/kinds", lambda v: np.array(["magic"] * len(v))), "kind that there is not"),

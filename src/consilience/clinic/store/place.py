@@ -110,7 +110,7 @@ def place_of(url: str) -> Place:
     """
     try:
         found = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise InputError(
             "the database is given as a URL: sqlite:///records.db or postgresql://user@server/name."
         ) from None

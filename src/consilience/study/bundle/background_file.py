@@ -22,6 +22,7 @@ from consilience.study.bundle.audit import Refused, array_header
 from consilience.trust.group_columns import WEIGHT
 
 LARGEST = 2**27  # bytes, unpacked
+LARGEST_NUMBER = 1e100  # its square is still a number, and so are sums of them
 MOST_TABLES = 1_000
 MOST_PATIENTS = 10_000  # condensed ones; `condensed` makes 60
 OF_ALL = ("index", "sizes", "tables")
@@ -142,7 +143,7 @@ def _table(part: dict[str, Any]) -> Table:
     _demand(part["index"].ndim == 1 and len(index) > 0, "holds a table of nobody")
     _demand(numbers.shape == (len(index), len(numeric)), "holds numbers of another shape")
     _demand(words.shape == (len(index), len(text)), "holds words of another shape")
-    _demand(not np.isinf(numbers).any(), "holds infinite numbers")
+    _demand(not (np.abs(numbers) > LARGEST_NUMBER).any(), "holds infinite numbers, or nearly so")
     held = [
         pd.DataFrame(numbers, index=index, columns=numeric, dtype=float),
         pd.DataFrame(words, index=index, columns=text, dtype=object).replace("", None),
