@@ -18,7 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.clinic.hooks.calls import labs_bundle
 
-from consilience.clinic.serving import Place, check_open, is_loopback, listening_socket, watch
+from consilience.clinic.serving import (
+    Place,
+    check_open,
+    is_loopback,
+    listening_socket,
+    opened,
+    watch,
+)
 from consilience.errors import InputError
 
 
@@ -65,7 +72,7 @@ def test_with_a_certificate_any_address_will_do(tmp_path):
     cert, key = certificate(tmp_path)
     place = Place("0.0.0.0", 443, cert, key)
     place.check()
-    assert place.address(443) == "https://0.0.0.0:443"
+    assert place.address == "https://0.0.0.0:443"
 
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path):
@@ -94,8 +101,15 @@ def test_a_port_in_use_is_named():
             listening_socket(Place(port=port))
 
 
+def test_a_free_port_is_known_before_anything_is_served():
+    place, listening = opened(Place(port=0))
+    listening.close()
+    assert place.port > 0
+    assert place.address == f"http://127.0.0.1:{place.port}"
+
+
 def test_an_ipv6_address_is_written_in_brackets():
-    assert Place("::1").address(8000) == "http://[::1]:8000"
+    assert Place("::1", 8000).address == "http://[::1]:8000"
 
 
 def test_the_folder_is_looked_at_until_stopped():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -43,17 +44,20 @@ def demo(
     open without a token, on loopback alone.
     """
     from consilience.clinic.demo import demo_clinic
-    from consilience.clinic.serving import Place, serve
+    from consilience.clinic.monitoring import log_json
+    from consilience.clinic.serving import Place, opened, serve
     from consilience.study.progress import shown
 
-    clinic, password = demo_clinic(out, patients=patients, port=port, progress=shown)
+    place, listening = opened(Place(port=port))
+    clinic, password = demo_clinic(out, patients=patients, address=place.address, progress=shown)
+    log_json(sys.stderr)
 
-    def ready(address: str) -> None:
-        typer.echo(f"Open {address} and sign in as 'demo' with the password: {password}")
-        typer.echo(f"Hooks: {address}/cds-services")
+    def ready() -> None:
+        typer.echo(f"Open {place.address} and sign in as 'demo' with the password: {password}")
+        typer.echo(f"Hooks: {place.address}/cds-services")
         typer.echo(f"Everybody here is invented. Stop with Ctrl-C; {out} may be deleted.")
 
-    serve(clinic, Place(port=port), ready=ready)
+    serve(clinic, place, listening, ready=ready)
 
 
 @app.command()

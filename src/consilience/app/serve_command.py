@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from consilience.clinic.clinic import ClinicSettings
     from consilience.clinic.serving import Place
 
@@ -65,17 +67,16 @@ def serve(
     bundle in the same folder is served from the next answer on.
     """
     from consilience.clinic.clinic import ClinicSettings
-    from consilience.clinic.serving import Place, check_open, issuers_of, public_address
+    from consilience.clinic.serving import Place, check_open, issuers_of, opened
     from consilience.clinic.web.oidc_file import read_oidc
 
-    place = Place(host, port, tls_cert, tls_key)
-    place.check()
-    check_open(open_hooks, place)
+    check_open(open_hooks, Place(host))
+    place, listening = opened(Place(host, port, tls_cert, tls_key))
     settings = ClinicSettings(
         bundle=bundle,
         rules=tuple(rules or ()),
         database=db,
-        audience=audience or public_address(place),
+        audience=audience or place.address,
         issuers=issuers_of(issuer or ()),
         fhir_servers=tuple(fhir_server or ()),
         open_hooks=open_hooks,
@@ -83,10 +84,10 @@ def serve(
         oidc=None if oidc is None else read_oidc(oidc),
         secure=tls_cert is not None,
     )
-    _listen(settings, place)
+    _listen(settings, place, listening)
 
 
-def _listen(settings: ClinicSettings, place: Place) -> None:
+def _listen(settings: ClinicSettings, place: Place, listening: socket) -> None:
     from consilience.clinic.clinic import Clinic
     from consilience.clinic.first_user import first_administrator
     from consilience.clinic.monitoring import log_json
@@ -96,11 +97,11 @@ def _listen(settings: ClinicSettings, place: Place) -> None:
     told = first_administrator(clinic.store)
     log_json(sys.stderr)
 
-    def ready(address: str) -> None:
-        typer.echo(f"{clinic.served().bundle.manifest.name!r} is served at {address}")
-        typer.echo(f"Hooks: {address}/cds-services")
+    def ready() -> None:
+        typer.echo(f"{clinic.served().bundle.manifest.name!r} is served at {place.address}")
+        typer.echo(f"Hooks: {place.address}/cds-services")
         if told is not None:
             typer.echo(f"Sign in as {told.name!r} with the one-time password: {told.password}")
         typer.echo("Stop with Ctrl-C.")
 
-    listen(clinic, place, ready=ready)
+    listen(clinic, place, listening, ready=ready)

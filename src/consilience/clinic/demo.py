@@ -36,7 +36,7 @@ def demo_bundle(out: Path, progress: Progress = silent) -> Path:
 
 
 def demo_clinic(
-    out: Path, *, patients: int, port: int, progress: Progress = silent
+    out: Path, *, patients: int, address: str, progress: Progress = silent
 ) -> tuple[Clinic, str]:
     """Return decision support on invented patients, and the password of its user.
 
@@ -54,7 +54,7 @@ def demo_clinic(
     settings = ClinicSettings(
         bundle=bundle,
         database=f"sqlite:///{database}",
-        audience=f"http://127.0.0.1:{port}",
+        audience=address,
         open_hooks=True,
     )
     clinic = Clinic(settings)

@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -46,10 +46,11 @@ class Place:
         """How it is called: http, or https with a certificate."""
         return "http" if self.tls_cert is None else "https"
 
-    def address(self, port: int) -> str:
-        """Return the address to open in a browser."""
+    @property
+    def address(self) -> str:
+        """What to open in a browser."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{port}"
+        return f"{self.scheme}://{host}:{self.port}"
 
     def check(self) -> None:
         """Refuse a place where patients' data would travel in the clear.
@@ -104,11 +105,6 @@ def issuers_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def public_address(place: Place) -> str:
-    """Return the address under which a service is called if nothing else is said."""
-    return place.address(place.port)
-
-
 def is_loopback(host: str) -> bool:
     """Return whether only this machine reaches an address."""
     if host == "localhost":
@@ -132,26 +128,36 @@ def _check_certificate(cert: Path, key: Path | None) -> None:
         ) from reason
 
 
-def serve(clinic: Clinic, place: Place, *, ready: Callable[[str], None]) -> None:
-    """Answer until stopped by Ctrl-C or SIGTERM; what was counted is kept before it ends.
-
-    Parameters
-    ----------
-    clinic : Clinic
-    place : Place
-    ready : callable
-        Told the address once the socket is open.
+def opened(place: Place) -> tuple[Place, socket.socket]:
+    """Return a place with the port it has, and the socket that is open there.
 
     Raises
     ------
     InputError
         If the place will not do, or something listens there already.
     """
+    place.check()
+    listening = listening_socket(place)
+    return replace(place, port=listening.getsockname()[1]), listening
+
+
+def serve(
+    clinic: Clinic, place: Place, listening: socket.socket, *, ready: Callable[[], None]
+) -> None:
+    """Answer until stopped by Ctrl-C or SIGTERM; what was counted is kept before it ends.
+
+    Parameters
+    ----------
+    clinic : Clinic
+    place : Place
+    listening : socket
+        Both as `opened` returns them.
+    ready : callable
+        Called once all is ready to answer.
+    """
     uvicorn = require("uvicorn", extra="clinic", purpose="serving")
     from consilience.clinic.application import application
 
-    place.check()
-    listening = listening_socket(place)
     config = uvicorn.Config(
         application(clinic),
         log_config=None,
@@ -161,7 +167,7 @@ def serve(clinic: Clinic, place: Place, *, ready: Callable[[str], None]) -> None
         ssl_certfile=place.tls_cert,
         ssl_keyfile=place.tls_key,
     )
-    ready(place.address(listening.getsockname()[1]))
+    ready()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _ended)  # uvicorn sends it on, once it has answered all
     stop = threading.Event()
