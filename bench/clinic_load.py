@@ -221,14 +221,14 @@ def _figures(taken: list[float], results: list[tuple[bool, bool]], lasted: float
 
 
 def small_bundle(folder: Path) -> Path:
-    """Fit and save a survival model on the embedded cohort, all its sources."""
+    """Fit and save a survival model on what a clinician knows of the embedded cohort."""
     from sksurv.linear_model import CoxPHSurvivalAnalysis
 
     from consilience.cohort import Survival, open_cohort
     from consilience.fusion import LateFusion
     from consilience.study.bundle import Bundle
 
-    cohort = open_cohort("tcga-acc")
+    cohort = open_cohort("tcga-acc").only(["clinical"])
     outcome = Survival("vital_status", "days", positive=1, label="death")
     target = outcome.of(cohort)
     model = LateFusion(CoxPHSurvivalAnalysis(alpha=10.0)).fit(target.cohort, target.y)

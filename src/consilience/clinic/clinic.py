@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -176,6 +177,11 @@ class Clinic:
         InputError
             If the record cannot be read, or is not of one patient.
         """
+        return self._looked(written(fhir), fhir, hook, quick)
+
+    def _looked(
+        self, text: str, fhir: dict[str, Any], hook: str | None, quick: bool
+    ) -> Consultation:
         from consilience.clinic.consulting import consulted
 
         served = self.served()
@@ -186,7 +192,7 @@ class Clinic:
 
         # By the bundle itself, which its answers keep: two may have one model, and so one
         # fingerprint, and say other things (names, calibration, when to be silent).
-        return self._recent.get((id(served), hook, quick), fhir, answered)
+        return self._recent.get((id(served), hook, quick), text, answered)
 
     def consult(
         self,
@@ -218,9 +224,10 @@ class Clinic:
             If it cannot be kept; then nothing is said.
         """
         begun = time.perf_counter()
-        found = self.look(fhir, hook=hook, quick=quick)
+        text = written(fhir)  # once: a record may be large
+        found = self._looked(text, fhir, hook, quick)
         said, mapped = found.assessment, found.mapped
-        written = self.audit.writing(
+        entry = self.audit.writing(
             who,
             "assessed",
             tenant=tenant,
@@ -235,9 +242,9 @@ class Clinic:
             },
             at=said.at,
         )
-        kept = self.store.patients.keeping(tenant, said.patient, mapped.name, fhir, said.at)
+        kept = self.store.patients.keeping(tenant, said.patient, mapped.name, text, said.at)
         self.store.access.write_all(
-            [kept, self.store.assessments.keeping(tenant, said), written]  # all, or none
+            [kept, self.store.assessments.keeping(tenant, said), entry]  # all, or none
         )
         self.monitor.seen(
             said,
@@ -253,6 +260,11 @@ class Clinic:
         """Finish what is being written, and let go of the database."""
         self.monitor.close()
         self.store.close()
+
+
+def written(fhir: dict[str, Any]) -> str:
+    """Return a record as it is kept: JSON without blanks."""
+    return json.dumps(fhir, separators=(",", ":"))
 
 
 def _stamp(folder: Path) -> frozenset[tuple[str, int, int, int]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -39,19 +38,19 @@ class Recent(Generic[Answer]):
         self._kept: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, about: Hashable, content: Any, answered: Callable[[], Answer]) -> Answer:
+    def get(self, about: Hashable, content: str, answered: Callable[[], Answer]) -> Answer:
         """Return the answer kept, or the one now given.
 
         Parameters
         ----------
         about : hashable
             What the answer depends on beside the content.
-        content : JSON
+        content : str
+            The record, as it is written.
         answered : callable
             Gives the answer; not kept if it raises.
         """
-        written = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
-        key = (about, hashlib.sha256(written.encode()).digest())
+        key = (about, hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest())
         with self._lock:
             at, answer = self._kept.get(key, (float("-inf"), None))
             if answer is not None and self._clock() - at < self._seconds:

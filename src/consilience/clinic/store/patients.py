@@ -44,10 +44,13 @@ class Patients:
         return brief
 
     def keeping(
-        self, tenant: str, patient: str, name: str, fhir: dict[str, Any], at: datetime | str
+        self, tenant: str, patient: str, name: str, fhir: dict[str, Any] | str, at: datetime | str
     ) -> Job:
-        """Return what `keep` writes, to be written together with what belongs to it."""
-        text = json.dumps(fhir, separators=(",", ":"))
+        """Return what `keep` writes, to be written together with what belongs to it.
+
+        The record may be given as it is written, where that is at hand.
+        """
+        text = fhir if isinstance(fhir, str) else json.dumps(fhir, separators=(",", ":"))
         row = {
             "tenant": tenant,
             "patient": patient,
