@@ -273,7 +273,12 @@ def main() -> None:
     asked.add_argument("--rate", type=float, default=100.0, help="calls a second")
     asked.add_argument("--seconds", type=float, default=60.0)
     asked.add_argument("--calls", type=int, default=20_000, help="while memory is watched")
-    asked.add_argument("--patients", type=int, default=1000, help="different ones")
+    asked.add_argument(
+        "--patients",
+        type=int,
+        default=40,
+        help="different ones; above 512 each call is of a new one",
+    )
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as place:
         bundle = given.bundle or small_bundle(Path(place) / "bundle")
