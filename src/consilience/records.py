@@ -230,6 +230,7 @@ class Option(Record):
     treatment: str
     number: float = Field(description="the number that is shown")
     given: bool = Field(False, description="whether it is the one on record")
+    sentence: str = ""
 
 
 class Unmapped(Record):
@@ -237,6 +238,9 @@ class Unmapped(Record):
 
     resource: str = Field(description="such as Observation/123, or the code it carries")
     reason: str
+    asked: bool = Field(
+        True, description="whether the model lacks it: not so of what it never reads, or has newer"
+    )
 
 
 class Citation(Record):

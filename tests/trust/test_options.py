@@ -82,3 +82,15 @@ def test_a_value_that_is_not_known_is_none_of_them(cohort, model):
     patient = Cohort(cohort[[0]].patients, {"clinic": table})
     found = treatment_options(model, patient, cohort, NUMBER, TREATMENTS)
     assert not any(one.given for one in found if one.feature == "drug")
+
+
+def test_each_is_told_in_a_sentence_that_names_what_is_on_record(cohort, model):
+    known = {("clinic", "drug"): Plausible(label="Systemic treatment", levels=("a", "b", "c"))}
+    patient = cohort[[5]]
+    drug = patient.modalities["clinic"].frame["drug"].iloc[0]
+    for one in treatment_options(model, patient, cohort, NUMBER, known):
+        record = " (on record)" if one.treatment == drug else ""
+        assert one.sentence == (
+            f"Systemic treatment {one.treatment}{record}, and all else as it is: "
+            f"the model answers {100 * one.number:.0f} %."
+        )

@@ -18,7 +18,7 @@ from consilience.metrics.scores import FloatArray
 from consilience.records import Option
 from consilience.trust.importance import Scorer
 from consilience.trust.number import Number
-from consilience.trust.plausible import Bounds, Key, Plausible, plausible_each
+from consilience.trust.plausible import Bounds, Key, Plausible, name_of, plausible_each, told
 from consilience.trust.varying import varied
 
 WARNING = (
@@ -60,11 +60,18 @@ def treatment_options(
         columns = {modality: {feature: _column(values)}}
         numbers = number.of(model.scores(varied(patient, columns, len(values), background)))
         now = _now(patient, modality, feature)
+        label = name_of((modality, feature), known)
         options = [
             Option(
-                modality=modality, feature=feature, treatment=name, number=told, given=value == now
+                modality=modality,
+                feature=feature,
+                treatment=name,
+                number=answer,
+                given=value == now,
+                sentence=f"{label} {name}{' (on record)' if value == now else ''}, and all else "
+                f"as it is: the model answers {told(number, answer)}.",
             )
-            for (name, value), told in zip(values.items(), numbers.tolist(), strict=True)
+            for (name, value), answer in zip(values.items(), numbers.tolist(), strict=True)
         ]
         found += sorted(options, key=lambda one: (one.number, one.treatment))
     return tuple(found)

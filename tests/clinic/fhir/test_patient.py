@@ -140,6 +140,16 @@ def test_the_window_ends_where_it_is_said_to() -> None:
     assert "older than the window" in why(outside)
 
 
+def test_what_the_model_lacks_is_told_from_what_it_has_no_use_for() -> None:
+    old = observed("2532-0", quantity(1, "U/L"), "2020-01-01")
+    other = observed("2345-7", quantity(5, "mmol/L"))
+    lacking = mapped(LDH, old, other).unmapped
+    assert [one.asked for one in lacking] == [True, False]  # what it lacks comes first
+    newer = mapped(LDH, old, other, observed("2532-0", quantity(2, "U/L")))
+    assert value(newer) == 2
+    assert [one.asked for one in newer.unmapped] == [False, False]
+
+
 def test_values_that_differ_at_one_time_are_refused_and_equal_ones_are_not() -> None:
     at = "2026-06-01T10:00:00Z"
     one, same = (

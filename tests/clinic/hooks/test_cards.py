@@ -20,7 +20,18 @@ from consilience.clinic.hooks.cards import (
     suggestion_uuid,
     without_nothing,
 )
-from consilience.records import Advice, Assessment, Citation, Contribution, Explanation, MissingTest
+from consilience.records import (
+    Advice,
+    Assessment,
+    Citation,
+    ClassProbability,
+    Contribution,
+    Explanation,
+    MissingTest,
+    Option,
+    Prediction,
+)
+from consilience.trust.options import WARNING
 
 SETTING = Setting("https://cds.example.org/patients/k", "Survival", "https://cds.example.org")
 CITED = Citation(
@@ -188,3 +199,27 @@ def test_any_text_gives_cards_that_are_in_order(sentence, reasons):
 def test_ids_are_new_each_time():
     cards = [cards_of(assessment(), SETTING)[0].uuid for _ in range(50)]
     assert len(set(cards)) == 50
+
+
+def test_treatments_are_never_told_without_the_warning():
+    told = {"modality": "base", "feature": "drug", "number": 0.2, "sentence": "Drug a: 20 %."}
+    (card,) = checked(cards_of(assessment(options=(Option(treatment="a", **told),)), SETTING))
+    assert "- Drug a: 20 %." in card["detail"]
+    assert WARNING in card["detail"]
+    (bare,) = checked(cards_of(assessment(), SETTING))
+    assert WARNING not in bare["detail"]
+
+
+def test_of_several_diagnoses_each_is_told_the_likeliest_first():
+    shares = {"flu": 0.1, "sepsis": 0.7, "cold": 0.2}
+    parts = [ClassProbability(label=one, probability=p) for one, p in shares.items()]
+    said = Prediction(
+        patient="p",
+        outcome="diagnosis",
+        kind="multiclass",
+        probabilities=tuple(parts),
+        informed=True,
+        model="ab12",
+    )
+    (card,) = checked(cards_of(assessment(prediction=said, level=None), SETTING))
+    assert "- sepsis: 70 %\n- cold: 20 %\n- flu: 10 %" in card["detail"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 
 from tests.clinic.web.clinic_example import SICK, key_of, record
 
 from consilience.clinic.web.patient_page import MODEL_RULE, card_of, identity
+from consilience.records import Option
+from consilience.trust.options import WARNING
 
 
 def cards(html: str) -> list[str]:
@@ -49,6 +52,33 @@ def test_what_could_not_be_read_is_listed(clinic, visitor) -> None:
     seen = text(visitor("clinician").get(f"/patients/{key_of(clinic, 'p1')}").text)
     unmapped = clinic.store.assessments.newest("local", "p1").unmapped
     assert unmapped and all(one.reason in seen.replace("&#39;", "'") for one in unmapped)
+
+
+def test_what_the_model_does_not_use_is_folded_away(clinic, visitor) -> None:
+    fhir = record(**SICK)
+    strange = json.loads(json.dumps(fhir["entry"][1]))
+    strange["resource"] |= {"id": "strange", "code": {"coding": [{"code": "2345-7"}]}}
+    fhir["entry"].append(strange)
+    clinic.consult("local", "clinician", fhir)
+    page = visitor("clinician").get(f"/patients/{key_of(clinic, 'p1')}").text
+    assert "Everything in the record that the model asks for was read." in page
+    folded = page.partition("1 kind of entry that the model does not use</summary>")[2]
+    assert "nothing that is read has this code." in folded.partition("</details>")[0]
+
+
+def test_treatments_stand_side_by_side_under_their_warning(clinic, visitor) -> None:
+    clinic.consult("local", "clinician", record(**SICK))
+    said = clinic.store.assessments.newest("local", "p1")
+    page = f"/patients/{key_of(clinic, 'p1')}"
+    assert WARNING not in visitor("clinician").get(page).text
+    options = tuple(
+        Option(modality="clinical", feature="stage", treatment=name, number=n, given=name == "b")
+        for name, n in (("a", 0.21), ("b", 0.64))
+    )
+    later = said.model_copy(update={"options": options, "at": "2026-03-02T10:00:00Z"})
+    clinic.store.assessments.keep("local", later)
+    seen = text(visitor("clinician").get(page).text)
+    assert seen.index(WARNING) < seen.index("a 21 %") < seen.index("b (on record) 64 %")
 
 
 def test_the_trend_is_drawn_and_told(clinic, visitor, clock) -> None:

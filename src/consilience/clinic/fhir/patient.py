@@ -27,6 +27,7 @@ from consilience.records import Unmapped
 from consilience.study.bundle.schema import ModalitySchema, Schema
 
 _USABLE = frozenset({"final", "amended", "corrected"})
+_TOO_OLD = "it is older than the window of time"
 
 
 @dataclass(frozen=True)
@@ -197,22 +198,28 @@ def _from_observations(
 ) -> None:
     candidates: dict[int, list[_Candidate]] = {}
     wanted_by: dict[int, Wanted] = {}
+    past: list[tuple[str, Wanted]] = []
     for resource in bundle.of_type("Observation"):
         at = _usable_time(resource.content, window)
         for part, codes in _observed(resource.content):
             several = reading.wanted(codes)
             if not several:
-                notes.add(f"Observation {_code_said(codes)}", "nothing that is read has this code.")
+                what = f"Observation {_code_said(codes)}"
+                notes.add(what, "nothing that is read has this code.", asked=False)
             for wanted in several:
                 wanted_by[id(wanted)] = wanted
                 value, reason = _valued(part, wanted, codes) if isinstance(at, Span) else (None, at)
-                if value is None or isinstance(at, str):
+                if at == _TOO_OLD:
+                    past.append((resource.label, wanted))
+                elif value is None or isinstance(at, str):
                     notes.add(resource.label, f"{wanted.name}: {reason}.")
                 else:
                     found = candidates.setdefault(id(wanted), [])
                     found.append(_Candidate(value, at, resource.label))
     for key, found in candidates.items():
         _choose(wanted_by[key], found, values, notes)
+    for label, wanted in past:
+        notes.add(label, f"{wanted.name}: {_TOO_OLD}.", asked=id(wanted) not in values)
 
 
 def _valued(part: dict[str, Any], wanted: Wanted, codes: list[Code]) -> tuple[Value | None, str]:
@@ -246,7 +253,7 @@ def _usable_time(content: dict[str, Any], window: tuple[datetime, datetime]) -> 
         return "it does not say when"
     if at.is_after(window[1]):
         return "it lies in the future"
-    return "it is older than the window of time" if at.start < window[0] else at
+    return _TOO_OLD if at.start < window[0] else at
 
 
 def _choose(wanted: Wanted, found: list[_Candidate], values: _Values, notes: Notes) -> None:

@@ -320,7 +320,10 @@ def _kind(entry: _Entry) -> str:
 def _of_other_types(entries: list[_Entry]) -> list[Unmapped]:
     counted = Counter(entry.type for entry in entries if entry.type not in _MODULES)
     reason = "resources of this type are not read."
-    return [Unmapped(resource=_times(kind[:40], n), reason=reason) for kind, n in counted.items()]
+    return [
+        Unmapped(resource=_times(kind[:40], n), reason=reason, asked=False)
+        for kind, n in counted.items()
+    ]
 
 
 def _times(what: str, n: int) -> str:

@@ -13,6 +13,7 @@ from consilience.clinic.hooks.markdown import escaped
 from consilience.clinic.hooks.summary import shortened
 from consilience.clinic.web import wording
 from consilience.records import Advice, Assessment, MissingTest
+from consilience.trust.options import WARNING
 
 TOPICS = "urn:consilience:topic"
 URGENCY = MappingProxyType({"critical": 0, "warning": 1, "info": 2})
@@ -156,11 +157,17 @@ def _of_model(assessment: Assessment, setting: Setting) -> Card:
 def _model_detail(assessment: Assessment, setting: Setting) -> str:
     explained = assessment.explanation
     effects = () if explained is None else explained.contributions[:MOST_CONTRIBUTIONS]
+    likely = (
+        f"{one.label}: {wording.percent(one.probability)}"
+        for one in wording.differential(assessment)
+    )
     parts = [
         _paragraph(wording.sure(assessment)),
+        _listed("How likely each is", likely),
         _listed("What it rests on", (part.sentence for part in effects)),
         _listed("What would change it", (one.sentence for one in assessment.counterfactuals)),
         _listed("Worth measuring", (one.sentence for one in assessment.missing[:MOST_TESTS])),
+        _options(assessment),
         _listed("Mind", assessment.warnings),
         _unread(setting),
         _paragraph(
@@ -168,6 +175,12 @@ def _model_detail(assessment: Assessment, setting: Setting) -> str:
         ),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _options(assessment: Assessment) -> str:
+    """Return the treatments side by side, never without what must be known of them."""
+    told = _listed("Treatments side by side", (one.sentence for one in assessment.options))
+    return f"{told}\n\n{_paragraph(WARNING)}" if told else ""
 
 
 def _of_advice(advice: Advice, assessment: Assessment, setting: Setting) -> Card:

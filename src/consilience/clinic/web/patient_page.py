@@ -18,7 +18,8 @@ from consilience.clinic.web.roles import Permission
 from consilience.clinic.web.visit import Page, Visit
 from consilience.clinic.web.wording import Labels, feature, number
 from consilience.clinic.web.worklist import most_urgent
-from consilience.records import Advice, Assessment, MissingTest
+from consilience.records import Advice, Assessment, MissingTest, Option, Unmapped
+from consilience.trust.options import WARNING
 
 SHOWN_IN_SHORT = 3
 SHOWN_AT_ONCE = 3
@@ -61,6 +62,7 @@ class PatientShown:
     own_answers: tuple[Answer, ...]
     labels: Labels
     reasons: tuple[str, ...] = REASONS
+    warning_of_options: str = WARNING
 
     @property
     def first(self) -> int:
@@ -117,6 +119,28 @@ class PatientShown:
     def trend(self) -> Trend | None:
         """How the number went."""
         return trend(self.history) if self.history else None
+
+    @property
+    def options(self) -> dict[str, list[Option]]:
+        """What the model answers under each treatment, by what is chosen."""
+        found: dict[str, list[Option]] = {}
+        for one in () if self.assessment is None else self.assessment.options:
+            found.setdefault(feature(one, self.labels), []).append(one)
+        return found
+
+    @property
+    def lacking(self) -> list[Unmapped]:
+        """What the model asks for and could not read."""
+        return [one for one in self._unmapped if one.asked]
+
+    @property
+    def unasked(self) -> list[Unmapped]:
+        """What the model has no use for, which must not bury what it lacks."""
+        return [one for one in self._unmapped if not one.asked]
+
+    @property
+    def _unmapped(self) -> tuple[Unmapped, ...]:
+        return () if self.assessment is None else self.assessment.unmapped
 
     @property
     def costs(self) -> bool:

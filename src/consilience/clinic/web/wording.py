@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 
 from markupsafe import Markup, escape
 
-from consilience.records import Assessment, Change, Contribution, MissingTest
+from consilience.records import (
+    Assessment,
+    Change,
+    ClassProbability,
+    Contribution,
+    MissingTest,
+    Option,
+)
 
 Labels: TypeAlias = Mapping[tuple[str, str], str]
 """What clinicians call features, by modality and feature."""
@@ -98,13 +105,22 @@ def sure(assessment: Assessment) -> str:
     if interval is not None:
         share = percent(interval.level)
         unit = f" {said.unit}" if said is not None and said.unit else ""
-        return _range(interval.low, interval.high, share, unit, kind == "survival")
+        event = assessment.outcome if kind == "survival" else ""
+        return _range(interval.low, interval.high, share, unit, event)
     named = [f"“{_class(one, assessment)}”" for one in assessment.classes]
     if len(named) == 1:
         return f"Only {named[0]} is likely enough to count with."
     if named:
         return f"Not decided: {', '.join(named[:-1])} and {named[-1]} must be counted with."
     return ""
+
+
+def differential(assessment: Assessment) -> tuple[ClassProbability, ...]:
+    """Return several outcomes by how likely they are; of yes or no the number says it all."""
+    said = assessment.prediction
+    if assessment.silent or said is None or said.kind != "multiclass":
+        return ()
+    return tuple(sorted(said.probabilities, key=lambda one: -one.probability))
 
 
 def _class(label: str, assessment: Assessment) -> str:
@@ -115,11 +131,11 @@ def _class(label: str, assessment: Assessment) -> str:
     return assessment.outcome if label == "1" else f"no {assessment.outcome}"
 
 
-def _range(low: float | None, high: float | None, share: str, unit: str, time: bool) -> str:
-    """Return a range in words."""
-    if time and low is not None:
-        beyond = "" if high is None else f" and at most {high:,.3g}{unit}"
-        return f"For {share} of such patients it takes at least {low:,.4g}{unit}{beyond}."
+def _range(low: float | None, high: float | None, share: str, unit: str, event: str) -> str:
+    """Return a range in words; of a time, until which event."""
+    if event and low is not None:
+        beyond = "" if high is None else f", no later than {high:,.4g}{unit}"
+        return f"In {share} of such patients {event} comes no sooner than {low:,.4g}{unit}{beyond}."
     if low is not None and high is not None:
         return f"{share} of such patients lie between {low:.3g} and {high:.3g}{unit}."
     if low is not None:
@@ -138,7 +154,9 @@ def measured(part: Contribution) -> str:
     return f"{value} (usual: {part.usual})" if value and part.usual else value
 
 
-def feature(part: Contribution | MissingTest | Change, labels: Labels | None = None) -> str:
+def feature(
+    part: Contribution | MissingTest | Change | Option, labels: Labels | None = None
+) -> str:
     """Return what is meant: a feature as clinicians call it, or a modality as a whole."""
     if part.feature is None:
         return part.modality
@@ -178,6 +196,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "percent": percent,
         "number": number,
         "figure": figure,
+        "differential": differential,
         "sure": sure,
         "effect": effect,
         "measured": measured,
