@@ -19,7 +19,7 @@ from consilience.fusion import EarlyFusion, LateFusion
 from consilience.metrics.scores import FloatArray, Probabilities, Values
 from consilience.records import Counterfactual
 from consilience.study.bundle.background import condensed
-from consilience.trust.counterfactual import counterfactuals
+from consilience.trust.counterfactual import _Grid, counterfactuals
 from consilience.trust.importance import Scorer
 from consilience.trust.number import EventWithin, Number, PredictedValue, ProbabilityOf
 from consilience.trust.plausible import Plausible
@@ -335,3 +335,28 @@ def test_units_stand_with_values_and_mistakes_are_named() -> None:
         counterfactuals(model, one(9, 5), background_of(cohort), RISK, known, goal=float("nan"))
     with pytest.raises(InputError, match="one patient is asked about"):
         counterfactuals(model, cohort, background_of(cohort), RISK, known)
+
+
+@pytest.mark.parametrize(
+    ("before", "least", "most"),
+    [(3.1, 1.0, 3.1), (1.5, 1.0, 2.0), (0.5, 0.5, 2.0)],
+    ids=["above it", "within it", "below it"],
+)
+def test_nothing_is_proposed_out_of_the_reference_range(
+    before: float, least: float, most: float
+) -> None:
+    known = Plausible(0.0, 4.0, reference=(1.0, 2.0))
+    group = _with(np.random.default_rng(0).uniform(0, 4, 40))
+    patient = _with(np.array([before]))
+    feature = _Grid.of(patient, group, {("labs", "a"): known}).features[0]
+    assert min(feature.values) >= least
+    assert max(feature.values) <= most
+    assert len(feature.values) > 5
+    free = known._replace(reference=(None, None))
+    assert min(_Grid.of(patient, group, {("labs", "a"): free}).features[0].values) < 0.5
+
+
+def _with(values: FloatArray) -> Cohort:
+    index = pd.Index([f"p{i}" for i in range(len(values))])
+    labs = Table(pd.DataFrame({"a": values}, index=index))
+    return Cohort(pd.DataFrame(index=index), {"labs": labs})

@@ -4,7 +4,9 @@ The smallest change of few actionable features after which the number told is be
 (Wachter, Mittelstadt and Russell, Harvard JOLT 2018, 31:841; in few features, several
 different ones: Mothilal, Sharma and Tan, FAT* 2020). Values stay within the 1st and 99th
 percentile of the training patients and within what is plausible given all else that was
-measured of this patient (his mean plus and minus 2.33 deviations of `conditional`).
+measured of this patient (his mean plus and minus 2.33 deviations of `conditional`). Where a
+reference range is known, none goes out of it, nor further out than the patient is: nobody
+treats creatinine to below what is normal.
 
 The search is a grid: every numeric feature takes round values about a fortieth of its range
 apart, every category its levels. One feature is searched whole; two and three on every
@@ -201,7 +203,7 @@ def _number_feature(
 ) -> _Feature | None:
     if known.low is None or known.high is None or not known.high > known.low:
         return None
-    low, high = _plausible_span(key, known, probable)
+    low, high = _to_the_usual(before, known, *_plausible_span(key, known, probable))
     step = _round_step((known.high - known.low) / STEPS)
     step = max(step, 1.0) if whole else step
     first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
@@ -224,6 +226,13 @@ def _plausible_span(key: Key, known: Plausible, probable: Conditionals) -> tuple
     middle, spread = given.middle(key), given.deviation(key)
     low, high = middle - DEVIATIONS * spread, middle + DEVIATIONS * spread
     return max(known.low, low), min(known.high, high)
+
+
+def _to_the_usual(before: float, known: Plausible, low: float, high: float) -> tuple[float, float]:
+    """Return the span cut to the reference range, or to where the patient is outside of it."""
+    least, most = known.reference
+    low = low if least is None else max(low, min(least, before))
+    return low, high if most is None else min(high, max(most, before))
 
 
 def _round_step(step: float) -> float:

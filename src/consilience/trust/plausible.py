@@ -22,6 +22,8 @@ class Plausible(NamedTuple):
     unit : str
     levels : tuple of str
         Of a category.
+    reference : (float or None, float or None)
+        What is usual in the healthy; None on a side that has no end.
     """
 
     low: float | None = None
@@ -29,6 +31,7 @@ class Plausible(NamedTuple):
     label: str = ""
     unit: str = ""
     levels: tuple[str, ...] = ()
+    reference: tuple[float | None, float | None] = (None, None)
 
 
 Bounds: TypeAlias = Plausible | tuple[float | None, float | None]

@@ -377,10 +377,15 @@ def _sides(feature: FeatureSchema) -> str:
 
 
 def plausible_of(schema: Schema) -> dict[Key, Plausible]:
-    """Return range, name, unit and levels of every feature, as `trust` takes them."""
+    """Return ranges, name, unit and levels of every feature, as `trust` takes them."""
     return {
         (modality.name, feature.name): Plausible(
-            feature.low, feature.high, feature.label, feature.unit, feature.levels or ()
+            feature.low,
+            feature.high,
+            feature.label,
+            feature.unit,
+            feature.levels or (),
+            feature.reference or (None, None),
         )
         for modality in schema.modalities
         for feature in modality.features
