@@ -137,6 +137,19 @@ def test_without_a_range_a_value_is_set_against_the_group():
         why = explained(part(1.0, "mutated", f"{value}"), baseline=0.0)
         said = sentences(why, group=group)[0]
         assert said.startswith(f"Mutated {value}, as {share} % of comparable patients, raises")
+    frame["mutated"] = [1.0] + [0.0] * 49
+    rare = Cohort(
+        pd.DataFrame(index=[f"p{i}" for i in range(500)]),
+        {
+            "labs": Table(
+                pd.concat([frame, *[frame.assign(mutated=0.0)] * 9]).set_axis(
+                    [f"p{i}" for i in range(500)]
+                )
+            )
+        },
+    )
+    why = explained(part(1.0, "mutated", "1"), baseline=0.0)
+    assert sentences(why, group=rare)[0].startswith("Mutated 1, as under 1 % of comparable")
     unknown = explained(part(1.0, "other", "3"), baseline=0.0)
     assert sentences(unknown, group=group)[0].startswith("Other 3 raises")
 

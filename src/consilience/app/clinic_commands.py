@@ -178,7 +178,9 @@ def check_rules(
     for one in failed:
         typer.echo(f"{one.rule}: {one.vignette}: {one.problem}")
     rules = len({one.rule for one in outcomes})
-    typer.echo(f"{rules} rules, {len(outcomes)} vignettes, {len(failed)} failed.")
+    typer.echo(
+        f"{rules} rule{'' if rules == 1 else 's'}, {len(outcomes)} vignettes, {len(failed)} failed."
+    )
     if failed:
         raise typer.Exit(1)
 

@@ -137,6 +137,7 @@ def _notes_lines(cohort: Cohort) -> list[str]:
         '# codes = ["http://loinc.org|..."]        # of FHIR, any of which means it',
         "# reference = [0, 1]                      # usual in the healthy",
         "# actionable = true                       # care can change it",
+        "# treatment = true                        # levels, or 0 and 1, to choose from",
         "# cost = 0.0                              # of measuring it",
         "",
         "[bundle]",

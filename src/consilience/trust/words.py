@@ -253,8 +253,9 @@ class _Group:
             return None
         mean = float(known.mean())
         if self._kind(modality, feature) == "binary":
-            share = f"{mean if value else 1 - mean:.0%}".replace("%", " %")
-            return f"as {share} of comparable patients", f"as {share}"
+            share, common = _share(mean if value else 1 - mean), int(mean >= 0.5)
+            usual = f"{common}, in {_share(max(mean, 1 - mean))}"
+            return f"as {share} of comparable patients", usual
         average = f"{mean:.3g} on average"
         away = (value - mean) / max(float(known.std()), 1e-12 * max(abs(mean), 1.0))
         return f"{_how_far(away)} comparable patients ({average})", average
@@ -273,6 +274,13 @@ class _Group:
         table = self.cohort.modalities[modality]
         assert isinstance(table, Table)
         return table.kinds[feature]
+
+
+def _share(share: float) -> str:
+    """Return a share as a percentage; one that rounds to none or all says so."""
+    if 0.005 <= share <= 0.995:
+        return f"{100 * share:.0f} %"
+    return "under 1 %" if share < 0.005 else "over 99 %"
 
 
 def _how_far(away: float) -> str:
