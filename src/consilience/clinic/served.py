@@ -108,8 +108,9 @@ class Served:
         )
         if not any(patient.has(name)[0] for name in patient.modalities):
             return said
-        scores = self.bundle.scores(patient)
-        prediction = self.bundle.told(patient, self.bundle.check(patient))[0]
+        notices = self.bundle.check(patient)
+        scores = self.bundle.model.scores(patient)
+        prediction = self.bundle.told(patient, notices)[0]
         number = self.number(prediction)
         value = float(number.of(scores)[0])
         known = self.bundle.reliability
